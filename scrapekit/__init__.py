@@ -1,0 +1,47 @@
+"""scrapekit: a thread-pooled scraping framework on one blocking urllib3 PoolManager."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scrapekit.errors import DropItem as DropItem
+    from scrapekit.errors import StopCrawl as StopCrawl
+    from scrapekit.messages import Failed as Failed
+    from scrapekit.messages import Request as Request
+    from scrapekit.messages import Response as Response
+    from scrapekit.project import CrawlReport as CrawlReport
+    from scrapekit.project import crawl as crawl
+    from scrapekit.project import fetch as fetch
+    from scrapekit.project import run as run
+    from scrapekit.spider import Spider as Spider
+
+_HOMES = {
+    "CrawlReport": "scrapekit.project",
+    "DropItem": "scrapekit.errors",
+    "Failed": "scrapekit.messages",
+    "Request": "scrapekit.messages",
+    "Response": "scrapekit.messages",
+    "Spider": "scrapekit.spider",
+    "StopCrawl": "scrapekit.errors",
+    "crawl": "scrapekit.project",
+    "fetch": "scrapekit.project",
+    "run": "scrapekit.project",
+}
+
+__all__ = ["CrawlReport", "DropItem", "Failed", "Request", "Response", "Spider", "StopCrawl", "crawl", "fetch", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: `scrapekit --version` need not load lxml and urllib3."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'scrapekit' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,85 @@
+"""The command line as a whole: the group of commands, and what each kind of error looks like."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from scrapekit.cli.crawl import crawl_command
+from scrapekit.cli.listing import list_command
+from scrapekit.cli.live import print_line
+from scrapekit.cli.safe import safe, safe_lines
+from scrapekit.cli.settings import settings_command
+from scrapekit.errors import ConfigError, ScrapekitError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command, and return the exit code: 0, 1 it failed, 2 it was asked for wrongly, 130 it was interrupted.
+
+    Args:
+        arguments: The words after ``scrapekit``; None for those of the process.
+    """
+    session: dict[str, Any] = {"verbose": False}
+    try:
+        code = scrapekit.main(args=arguments, prog_name="scrapekit", standalone_mode=False, obj=session)
+    except click.UsageError as error:
+        asked = error.ctx.command_path if error.ctx else "scrapekit"
+        return _failed(2, error.format_message(), f"try '{asked} --help'")
+    except ScrapekitError as error:
+        if session["verbose"]:
+            print_line(safe_lines("".join(traceback.format_exception(error))).rstrip())
+        return _failed(2 if isinstance(error, ConfigError) else 1, str(error), *getattr(error, "__notes__", ()))
+    except OSError as error:
+        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+        if frame.f_code is not click.echo.__code__:
+            raise
+        return _failed(1, f"stdout can't be written: {error.strerror}")
+    except click.Abort as error:
+        if not isinstance(error.__cause__, KeyboardInterrupt):  # it stands for EOFError too
+            raise
+        return _failed(130, "interrupted", *getattr(error.__cause__, "__notes__", ()))
+    return code if isinstance(code, int) else 0
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, help="Show the version and exit.")
+@click.pass_context
+def scrapekit(ctx: click.Context, *, version: bool) -> int | None:
+    """Scrape web sites with a thread-pooled, polite, crash-safe crawler.
+
+    \b
+    scrapekit list                      the spiders of this folder
+    scrapekit crawl quotes              run one of them
+    scrapekit crawl quotes --resume     go on where it was interrupted
+    scrapekit settings quotes           the settings that hold for it
+    """  # noqa: D301  (\b is click's: it leaves these lines as they are)
+    if version:
+        click.echo(f"scrapekit {_version()}")
+        ctx.exit()
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help(), err=True)
+        return 2
+    return None
+
+
+for _command in (crawl_command, list_command, settings_command):
+    scrapekit.add_command(_command)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("scrapekit")
+    except PackageNotFoundError:
+        return "(not installed: this is a checkout)"
+
+
+def _failed(code: int, message: str, *hints: str) -> int:
+    print_line(f"scrapekit: error: {safe(message)}")
+    for hint in hints:
+        print_line(safe_lines(hint))
+    return code

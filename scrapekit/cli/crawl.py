@@ -1,0 +1,210 @@
+"""``scrapekit crawl``: run a spider, or go on with a job."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from scrapekit.cli.interrupts import Interrupts
+from scrapekit.cli.live import LIVE_SECONDS, LOG_SECONDS, Live, print_line
+from scrapekit.cli.log import logging_to
+from scrapekit.cli.options import load_settings, override_option, parse_arguments, settings_option
+from scrapekit.cli.order import Order
+from scrapekit.cli.report import report_text
+from scrapekit.cli.safe import safe
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from scrapekit.engine import Engine
+    from scrapekit.project import CrawlReport
+    from scrapekit.project.job import Job, State
+    from scrapekit.project.jobs import Jobs
+    from scrapekit.settings import Settings
+    from scrapekit.spider import Spider
+
+logger = logging.getLogger("scrapekit")
+
+_LATEST = "latest"
+_RAISE = {"max_pages": " --max-pages MORE", "max_items": " -s crawl.max_items=MORE"}  # or it would end at once
+
+
+@click.command("crawl", short_help="Run a spider, or go on with a job.")
+@click.argument("name")
+@click.option("-a", "arguments", multiple=True, metavar="NAME=VALUE", help="An argument for the spider.")
+@override_option
+@click.option("-o", "append", metavar="FILE", help="Append the items to FILE; - is stdout.")
+@click.option("-O", "overwrite", metavar="FILE", help="Write the items to FILE, which is emptied first.")
+@click.option("--workers", metavar="N", help="Requests in flight, over all hosts; short for -s workers=N.")
+@click.option("--max-pages", metavar="N", help="Stop after N pages; short for -s crawl.max_pages=N.")
+@click.option(
+    "--fleet",
+    metavar="FLEET",
+    help="Where workers run: threads, processes:N, or ray[:ADDRESS]; short for -s fleet=FLEET.",
+)
+@click.option(
+    "--resume",
+    is_flag=False,
+    flag_value=_LATEST,
+    metavar="[JOB]",
+    help="Go on with a job of this spider that has not finished; without JOB, with the latest one.",
+)
+@settings_option
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings and errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Say more, with tracebacks; the opposite of -q.")
+@click.pass_obj
+def crawl_command(session: dict[str, Any], /, **given: Any) -> int:
+    """Run the spider NAME of the folder spiders/. NAME may also be a file: my_spider.py, or my_spider.py:ClassName.
+
+    Items are written as JSON Lines; without -o and -O, to the path that the setting export.path says. All else that is
+    said goes to stderr. The first Ctrl-C lets requests in flight finish, the second stops at once, and either way
+    --resume goes on from there, as it does after a crash, with the arguments, settings and output that the job had.
+    A -s, --workers, --max-pages, --fleet or --settings that comes with --resume wins over the job's own.
+
+    The exit code is 0 when the crawl has ended as it should, 1 when it failed, 2 when it could not start as it was
+    asked for, 130 when it was interrupted.
+
+    \b
+    scrapekit crawl quotes
+    scrapekit crawl books -O books.jsonl --max-pages 50
+    scrapekit crawl docs -a url=https://docs.example.org/ -s throttle.delay=1
+    scrapekit crawl my_spider.py -o - | jq .title
+    scrapekit crawl quotes --resume
+    """  # noqa: D301  (\b is click's: it leaves these lines as they are)
+    order = Order(**given)
+    session["verbose"] = order.verbose
+    order.check()
+    return _crawl(order)
+
+
+def _crawl(order: Order) -> int:
+    from scrapekit.project.jobs import Jobs
+    from scrapekit.project.spiders import load_spider, make_spider
+
+    root = Path.cwd()
+    cls = load_spider(order.name, root)
+    jobs = Jobs(root)
+    if order.resume is not None:
+        with jobs.resume(None if order.resume == _LATEST else order.resume, cls.name) as job:
+            record = job.record
+            record.overrides += order.settings
+            record.settings = order.settings_file or record.settings
+            settings = load_settings(record.settings, cls, record.overrides).settings
+            return _run(order, make_spider(cls, record.arguments), settings, job, jobs, fresh=False)
+    settings = load_settings(order.settings_file, cls, order.settings).settings
+    arguments = parse_arguments(order.arguments)
+    spider = make_spider(cls, arguments)
+    with jobs.create(
+        cls.name,
+        lambda job: order.output or settings.export.path.format(spider=cls.name, job=job),
+        overwrite=order.overwrite is not None,
+        arguments=arguments,
+        overrides=order.settings,
+        settings=order.settings_file,
+    ) as job:
+        return _run(order, spider, settings, job, jobs, fresh=True)
+
+
+def _run(order: Order, spider: Spider, settings: Settings, job: Job, jobs: Jobs, *, fresh: bool) -> int:
+    from scrapekit.errors import FrontierError, OutputError
+    from scrapekit.project import Crawl
+
+    again = f"to go on: {order.resume_command(job)}"
+    record = job.record
+    opened = False
+    try:
+        if record.output == "-" and sys.stdout is None:
+            raise OutputError("the output is stdout, which is closed")
+        with ExitStack() as shown, ExitStack() as stack:
+            console = _console(record.output, quiet=order.quiet)
+            shown.enter_context(logging_to(console, order.level(settings.log.level)))
+            crawl = stack.enter_context(
+                Crawl(
+                    spider,
+                    settings,
+                    job=job,
+                    target=record.output,
+                    overwrite=record.overwrite,
+                    parents=order.output is None,
+                    resume=not fresh,
+                )
+            )
+            opened = True
+            if not fresh:
+                job.save()
+            for other in jobs.replace(job):
+                logger.warning(
+                    "job %s had not finished, and can't be resumed any more: its output is this job's now", other
+                )
+            logger.info("%s %s, to %s", "crawling as job" if fresh else "going on with job", job.id, record.output)
+            engine = crawl.engine
+            every = 0 if order.quiet else LOG_SECONDS if console is None else LIVE_SECONDS
+            # On `shown`, so that signals are taken and messages are shown while the crawl is being closed, too.
+            live = shown.enter_context(
+                Live(lambda: engine.snapshot, console, every=every, redirect=_is_terminal(sys.stdout))
+            )
+            shown.enter_context(_interrupts(live, engine, again))
+            report = crawl.run()
+    except BaseException as error:
+        if opened:
+            with suppress(FrontierError):  # on a full disk it stays "running", which can be resumed as well
+                job.finish("failed")
+            error.add_note(again)
+        elif fresh:
+            job.discard()
+        raise
+    job.finish(_state(report))
+    return _tell(report, again, quiet=order.quiet)
+
+
+def _console(output: str, *, quiet: bool) -> Console | None:
+    """The terminal for the live line; None if stderr is none, or if the items go to it."""
+    if quiet or not _is_terminal(sys.stderr) or (output == "-" and _is_terminal(sys.stdout)):
+        return None
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    return None if console.is_dumb_terminal else console
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()  # None: it was closed when the process began
+
+
+def _interrupts(live: Live, engine: Engine, again: str) -> Interrupts:
+    def drain() -> None:
+        count = engine.snapshot.in_flight
+        engine.stop("interrupted")
+        live.say(f"finishing {count} request{'s'[: count != 1]} in flight, press Ctrl-C again to stop at once")
+
+    def halt() -> None:
+        engine.stop("interrupted", at_once=True)
+        live.say("stopping at once")
+
+    return Interrupts(drain, halt, again)
+
+
+def _state(report: CrawlReport) -> State:
+    if report.reason == "interrupted":
+        return "interrupted"
+    if report.reason != "finished":
+        return "stopped"
+    # Without a page there is nothing to go on with.
+    return "failed" if report.failure and report.pages else "finished"
+
+
+def _tell(report: CrawlReport, again: str, *, quiet: bool) -> int:
+    """Show how it ended; the exit code."""
+    if not quiet:
+        print_line(report_text(report))
+    state = _state(report)
+    if report.failure:
+        print_line(f"scrapekit: error: {safe(report.failure)}")
+    if state in {"interrupted", "failed"} or (state == "stopped" and not quiet):
+        print_line(again + _RAISE.get(report.reason, ""))
+    return 130 if state == "interrupted" else 1 if report.failure else 0

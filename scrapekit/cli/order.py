@@ -1,0 +1,75 @@
+"""What ``scrapekit crawl`` was asked for."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+if TYPE_CHECKING:
+    from scrapekit.project.job import Job
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class Order(NamedTuple):
+    """The command line as it was given."""
+
+    name: str
+    arguments: tuple[str, ...]
+    overrides: tuple[str, ...]
+    append: str | None
+    overwrite: str | None
+    workers: str | None
+    max_pages: str | None
+    fleet: str | None
+    resume: str | None
+    settings_file: str | None
+    quiet: bool
+    verbose: bool
+
+    def check(self) -> None:
+        """Raise click.UsageError for options that exclude each other, and for what ``job.json`` can't hold."""
+        if self.append is not None and self.overwrite is not None:
+            raise click.UsageError("-o and -O exclude each other")
+        if self.quiet and self.verbose:
+            raise click.UsageError("-q and -v exclude each other")
+        for word in (*self.arguments, *self.settings, self.output, self.settings_file):
+            if word is not None and not _is_unicode(word):
+                raise click.UsageError(f"{word!r} is not UTF-8, and can't be written down for --resume")
+        if self.resume is not None and (self.arguments or self.output is not None):
+            raise click.UsageError(
+                "--resume goes on with the job's own arguments and output: leave out -a, -o and -O, "
+                "or start a new crawl without --resume"
+            )
+
+    @property
+    def output(self) -> str | None:
+        """The FILE of ``-o`` or ``-O``."""
+        return self.append if self.append is not None else self.overwrite
+
+    @property
+    def settings(self) -> list[str]:
+        """The ``-s``, then all that is short for one."""
+        short = {"workers": self.workers, "crawl.max_pages": self.max_pages, "fleet": self.fleet}
+        return [*self.overrides, *(f"{key}={value}" for key, value in short.items() if value is not None)]
+
+    def level(self, configured: str) -> int:
+        """From which level up log records are shown."""
+        level = _LEVELS[configured]
+        return logging.DEBUG if self.verbose else max(level, logging.WARNING) if self.quiet else level
+
+    def resume_command(self, job: Job) -> str:
+        """What to type to go on with the job."""
+        return shlex.join(["scrapekit", "crawl", self.name, "--resume", job.id])
+
+
+def _is_unicode(word: str) -> bool:
+    """Whether it is text: Python stands lone surrogates for bytes that are none (PEP 383)."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,95 @@
+"""The text report at the end of a crawl."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from scrapekit.cli.safe import safe
+
+if TYPE_CHECKING:
+    from scrapekit.engine import Tally
+    from scrapekit.project import CrawlReport
+
+_SHOWN = 10  # of each kind of thing
+_ENDS = {
+    "finished": "finished",
+    "interrupted": "interrupted",
+    "max_pages": "stopped at crawl.max_pages",
+    "max_items": "stopped at crawl.max_items",
+}
+
+
+def report_text(report: CrawlReport) -> str:
+    """How the crawl went, as lines of plain text that are safe to show. Pure.
+
+    Counts are of all runs of the job; connections of this run alone.
+    """
+    stats = report.stats
+    ended = _ENDS.get(report.reason) or f"stopped: {safe(report.stopped_by or report.reason)}"
+    rate = stats.pages / stats.elapsed if stats.elapsed > 0 else 0.0
+    this_run = f", {report.elapsed:,.1f} s of them in this run" if stats.elapsed - report.elapsed > 0.1 else ""
+    lines = [
+        f"{report.spider} {'failed' if report.failure else ended}",
+        _line("pages", f"{stats.pages:,} in {stats.elapsed:,.1f} s ({rate:,.1f} a second){this_run}"),
+        _line("items", f"{stats.items:,}"),
+        _line("bytes", f"{stats.bytes:,}"),
+        _line("requests", ", ".join(_requests(report))),
+        *_counts("statuses", {str(status): count for status, count in sorted(stats.statuses.items())}),
+        *_tallies("errors", stats.errors),
+        *_tallies("item errors", stats.item_errors),
+        *_tallies("skipped", stats.skipped),
+        *_counts("dropped", {safe(reason): count for reason, count in stats.dropped.items()}),
+        *_counts("flags", {safe(flag): count for flag, count in stats.flags.items()}),
+        *_listed("quarantined", [safe(url) for url in report.quarantined]),
+        _line("workers", _workers(report)),
+        _line("connections", f"{report.pool.opened:,} opened, reused {report.pool.reused:,} times"),
+        *([_line("output", safe("stdout" if report.output == "-" else report.output))] if report.output else []),
+        *([_line("job", report.job)] if report.job else []),
+        *([_line("left", f"{report.pending:,} requests")] if report.pending else []),
+    ]
+    return "\n".join(lines)
+
+
+def _requests(report: CrawlReport) -> Iterator[str]:
+    stats = report.stats
+    yield f"{stats.requests:,} sent"
+    for count, what in (
+        (stats.retries, "retries"),
+        (stats.redirects, "redirects"),
+        (stats.failed, "failed for good"),
+        (stats.quarantined, "quarantined"),
+        (stats.duplicates, "duplicates left out"),
+    ):
+        if count:
+            yield f"{count:,} {what}"
+
+
+def _workers(report: CrawlReport) -> str:
+    deaths = report.stats.deaths
+    died = f"; {deaths:,} {'process' if deaths == 1 else 'processes'} died" if deaths else ""
+    return f"{report.workers:,} at once{died}"
+
+
+def _tallies(title: str, tallies: Mapping[str, Tally]) -> list[str]:
+    most = sorted(tallies.items(), key=lambda each: -each[1].count)
+    return _listed(
+        title,
+        [f"{tally.count:,} {safe(kind)}, such as {safe(f'{tally.url} ({tally.message})')}" for kind, tally in most],
+    )
+
+
+def _counts(title: str, counts: Mapping[str, int]) -> list[str]:
+    shown = [f"{what}: {count:,}" for what, count in list(counts.items())[:_SHOWN]]
+    more = [f"and {len(counts) - _SHOWN} more"] if len(counts) > _SHOWN else []
+    return [_line(title, ", ".join(shown + more))] if counts else []
+
+
+def _listed(title: str, values: list[str]) -> list[str]:
+    more = [f"and {len(values) - _SHOWN} more"] if len(values) > _SHOWN else []
+    shown = values[:_SHOWN] + more
+    return [_line(title if value is shown[0] else "", value) for value in shown]
+
+
+def _line(title: str, value: str) -> str:
+    return f"  {title:12} {value}"

@@ -1,0 +1,30 @@
+"""Text from the web, made safe to show on a terminal."""
+
+from __future__ import annotations
+
+import re
+
+_LONGEST = 300
+# What moves the cursor, changes colours, titles or the direction of text, or can't be encoded: the controls C0, DEL and
+# C1, line and paragraph separators, marks of direction (Unicode TR 36), lone surrogates, the byte order mark.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+_USERINFO = re.compile(r"://[^/?#\s]*@")  # RFC 3986, 3.2.1; it may be a token alone
+
+
+def safe(text: str) -> str:
+    r"""One line that shows ``text`` and does nothing else: controls as ``\x1b``, no passwords of URLs, and cut off.
+
+    Line ends and runs of blanks become one blank. Pure; any thread.
+    """
+    shown = safe_lines(" ".join(text.split()))
+    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def safe_lines(text: str) -> str:
+    """The same for text of several lines, such as a traceback, which keeps its lines, its indents and its length."""
+    return _UNSAFE.sub(_escaped, _USERINFO.sub("://***@", text))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    char = found[0]
+    return char if char in "\n\t" else ascii(char)[1:-1]

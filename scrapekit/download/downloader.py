@@ -1,0 +1,255 @@
+"""The :class:`Downloader`: one request over the network, fully read or failed for one stated reason."""
+
+from __future__ import annotations
+
+import logging
+import re
+import ssl
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Literal, NamedTuple, Self
+
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPHeaderDict
+from urllib3.exceptions import ProtocolError as BrokenConnection
+from urllib3.exceptions import SSLError
+from urllib3.util import Retry
+
+from scrapekit.download.body import read_body
+from scrapekit.download.exchange import Addresses, Exchange, Terms, resolve
+from scrapekit.download.failure import failure
+from scrapekit.download.headers import DEFAULT_HEADERS, headers_for, merged
+from scrapekit.download.pools import Pools
+from scrapekit.download.proxies import Proxy, proxy_of
+from scrapekit.download.stats import PoolStats
+from scrapekit.download.tls import shareable, tls_context
+from scrapekit.errors import ProxyError, SettingsError
+from scrapekit.messages import Request
+
+_log = logging.getLogger(__name__)
+_PORT = re.compile(r":\d+$").search
+_NEVER = Retry(False, redirect=False)  # urllib3 would make one per request
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110 §9.2.2, of those that Request has
+# urllib3's wrapper holds one of these where the server had closed the connection; by TLS, ssl's own words for it.
+_DROPPED = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+
+
+class Reply(NamedTuple):
+    """A response as it came off the network, read to its end.
+
+    Args:
+        url: The request's.
+        status: The HTTP status; redirects are not followed.
+        headers: Case-insensitive; several of one name are kept apart by ``getlist``.
+        body: Decoded of its Content-Encoding.
+        elapsed: Seconds from the start of the exchange to its last byte.
+        flags: What was odd: ``stale_connection`` (sent twice, because the server had closed an idle connection),
+            ``bad_headers`` (a line in the header section was not a header; those after it may be missing),
+            ``unknown_encoding`` (the body is still encoded), ``extra_bytes`` (there were bytes after its end).
+    """
+
+    url: str
+    status: int
+    headers: HTTPHeaderDict
+    body: bytes
+    elapsed: float
+    flags: tuple[str, ...]
+
+
+class Downloader:
+    """Fetches over one blocking pool of connections, shared by all threads. Any thread; a context manager.
+
+    Whatever a server does, a fetch ends at its deadline, gives its connection back, and keeps to the limits of memory.
+
+    Args:
+        workers: Threads that fetch at a time.
+        num_pools: Hosts whose connections stay open; default twice the workers, at least 64.
+        headers: Sent with every request, besides or instead of :data:`DEFAULT_HEADERS`.
+        user_agent: The User-Agent header, unless ``headers`` has one.
+        connect_timeout: Seconds for TCP, a proxy's tunnel and TLS together.
+        read_timeout: Seconds for one read or write.
+        total_timeout: Seconds for the whole exchange, waiting for a connection included.
+        pool_timeout: Seconds to wait for a connection of the pool.
+        max_body: Bytes of a body, on the wire and decoded.
+        verify: Whether certificates must be valid. False warns once, in the log.
+        ca_bundle: Path of a PEM file; default certifi's.
+        client_cert: Paths of certificate and key (None: in the same file), and the key's password or None.
+        ssl_context: Used as it is, instead of one made of the three before it.
+        assert_hostname: The host name that certificates must be for, instead of the URL's; False for any.
+        fingerprints: By host name: the hex digest that the certificate must have, besides being valid; with
+            ``verify=False``, instead of it.
+        proxies: Proxy URLs by ``http``, ``https`` (the target's scheme) or ``all``. ``Request.proxy`` goes first; an
+            empty one means none.
+        resolve: Finds the addresses of a host name, like :func:`socket.getaddrinfo`; from any thread.
+
+    Raises:
+        SettingsError: A certificate file or a proxy URL can't be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int,
+        num_pools: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        user_agent: str | None = None,
+        connect_timeout: float = 10.0,
+        read_timeout: float = 30.0,
+        total_timeout: float = 120.0,
+        pool_timeout: float = 30.0,
+        max_body: int = 32 * 2**20,
+        verify: bool = True,
+        ca_bundle: str | None = None,
+        client_cert: tuple[str, str | None, str | None] | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        assert_hostname: str | Literal[False] | None = None,
+        fingerprints: Mapping[str, str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+        resolve: Callable[[str, int], Addresses] = resolve,
+    ) -> None:
+        self._workers = workers
+        self._terms = Terms(connect_timeout, read_timeout, pool_timeout, max_body, resolve)
+        self._total = total_timeout
+        self._headers = merged(DEFAULT_HEADERS, {"User-Agent": user_agent} if user_agent else {})
+        self._headers = merged(self._headers, headers or {})
+        self._proxy_context: Callable[[], ssl.SSLContext]
+        if ssl_context is None:
+            context = tls_context(verify=verify, ca_bundle=ca_bundle, client_cert=client_cert)
+            # Without the client certificate, which is for targets.
+            self._proxy_context = lambda: tls_context(verify=verify, ca_bundle=ca_bundle, client_cert=None)
+        else:
+            context = shareable(ssl_context)
+            self._proxy_context = lambda: context
+        if context.verify_mode == ssl.CERT_NONE:
+            _log.warning("TLS certificates are not verified: anybody on the way can read and change what is fetched")
+        self._pools = Pools(
+            num_pools or max(2 * workers, 64),
+            fingerprints or {},
+            ssl_context=context,  # and never ca_certs besides: not thread-safe (urllib3 issue 3036)
+            assert_hostname=assert_hostname,
+        )
+        self._known_proxies: dict[str, Proxy] = {}
+        self._proxies = dict(proxies or {})
+        for url in self._proxies.values():
+            try:
+                self._proxy(url)
+            except ValueError as error:
+                raise SettingsError(f"http.proxies: {error}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def fetch(self, request: Request, *, host: str, maxsize: int = 8, cookies: str | None = None) -> Reply:
+        """Carry out one hop. Blocks, at most ``request.timeout`` or the total timeout; any thread.
+
+        Args:
+            request: What to fetch. Its headers go first: instead of default ones of the same name.
+            host: The host that it is counted under in :meth:`stats`.
+            maxsize: Connections that the pool of its origin may hold. The first request to an open pool decides.
+            cookies: The value of the Cookie header; the request's own Cookie header goes before it, in one.
+
+        Raises:
+            DownloadError: A subclass says why there is no complete response. Its ``request`` is set.
+        """
+        exchange = Exchange(self._terms, self._total if request.timeout is None else request.timeout)
+        url = request.url
+        path = url.index("/", 8)
+        origin, target, headers, proxy = url[:path], url[path:], self._headers, None
+        try:
+            if request.headers or cookies or "@" in origin:
+                origin, headers = headers_for(request, origin, headers, cookies)
+            if self._proxies or request.proxy:
+                proxy = self._proxy_for(request, origin)
+                if proxy is not None and origin.startswith("http:"):  # the proxy wants the whole URL
+                    target, maxsize = f"{origin}{target}", self._workers
+            pool = self._pools.acquire(exchange, origin, host, maxsize, proxy)
+            try:
+                response = _send(pool, request, target, headers, exchange)
+                exchange.phase = "reading the body"
+                try:
+                    body, decoded = read_body(response, exchange)
+                finally:
+                    if not response.closed:
+                        response.close()
+                    response.release_conn()  # nothing, where the end of the body did it
+            finally:
+                self._pools.release(pool, exchange)
+        except Exception as error:
+            reason = failure(error, exchange, _place(origin), maxsize, proxy and proxy.place)
+            reason.request = request
+            raise reason from error
+        flags = () if decoded and exchange.plain else _flags(exchange, decoded)
+        return Reply(url, response.status, response.headers, body, exchange.elapsed, flags)
+
+    def stats(self) -> PoolStats:
+        """The connections opened, reused and in use, by host and in all. Any thread."""
+        return self._pools.stats()
+
+    def close(self) -> None:
+        """Close all connections. Fetches in flight fail soon, later ones at once. Any thread; may be called twice."""
+        self._pools.close()
+
+    def _proxy_for(self, request: Request, origin: str) -> Proxy | None:
+        url = request.proxy
+        if url is None:
+            url = self._proxies.get(origin.partition(":")[0]) or self._proxies.get("all")
+        try:
+            return self._proxy(url) if url else None
+        except ValueError as error:
+            raise ProxyError(f"Request.proxy {error}") from error
+
+    def _proxy(self, url: str) -> Proxy:
+        proxy = self._known_proxies.get(url)
+        if proxy is None:
+            proxy = self._known_proxies.setdefault(url, proxy_of(url, self._proxy_context))
+        return proxy
+
+
+def _send(
+    pool: HTTPConnectionPool, request: Request, target: str, headers: dict[str, str], exchange: Exchange
+) -> BaseHTTPResponse:
+    """Send the request and read the head of the response.
+
+    A server may close an idle connection in the moment in which we use it. Then, and if nothing came back, it is sent
+    once more at once, on a fresh connection (RFC 9112 §9.3.1). Every other retry is the engine's to decide.
+    """
+    options: dict[str, Any] = {
+        "body": request.body,
+        "headers": headers,
+        "retries": _NEVER,
+        "redirect": False,
+        "assert_same_host": False,
+        "timeout": exchange,
+        "pool_timeout": exchange,
+        "preload_content": False,
+        "decode_content": False,
+    }
+    try:
+        return pool.urlopen(request.method, target, **options)
+    except (BrokenConnection, SSLError) as error:
+        dropped = any(isinstance(cause, _DROPPED) for cause in error.args)
+        if not (dropped and exchange.reused and not exchange.received and request.method in _IDEMPOTENT):
+            raise
+        exchange.attempt(fresh=True)
+        return pool.urlopen(request.method, target, **options)
+
+
+def _flags(exchange: Exchange, decoded: bool) -> tuple[str, ...]:
+    odd = {
+        "stale_connection": exchange.fresh,
+        "bad_headers": exchange.defects,
+        "unknown_encoding": not decoded,
+        "extra_bytes": exchange.extra,
+    }
+    return tuple(flag for flag, holds in odd.items() if holds)
+
+
+def _place(origin: str) -> str:
+    """``host:port``, without user and password."""
+    scheme, _, authority = origin.partition("://")
+    place = authority.rpartition("@")[2]
+    return place if _PORT(place) else f"{place}:{443 if scheme == 'https' else 80}"

@@ -1,0 +1,123 @@
+"""Failures: whatever http.client, ssl, socket and urllib3 raise, as one :class:`DownloadError` with one line."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import ssl
+from collections.abc import Iterator
+
+from urllib3 import exceptions as u3
+from urllib3.util.ssl_match_hostname import CertificateError
+
+from scrapekit.download.exchange import Exchange
+from scrapekit.download.tls import trouble
+from scrapekit.errors import (
+    ConnectError,
+    DeadlineExceeded,
+    DNSError,
+    DownloadError,
+    PoolExhausted,
+    ProtocolError,
+    ProxyError,
+    TLSError,
+    TruncatedBody,
+)
+
+_UNPRINTABLE = re.compile(r"[^ -~]+")
+_LONGEST = 200  # characters of a library's message
+
+
+def failure(error: Exception, exchange: Exchange, place: str, maxsize: int, proxy: str | None) -> DownloadError:
+    """The error to raise for ``error``. Pure; any thread.
+
+    Args:
+        error: What was raised between waiting for a connection and the last byte.
+        exchange: The exchange.
+        place: The target's ``host:port``.
+        maxsize: Connections that its pool may hold.
+        proxy: The proxy's ``host:port``, if there is one.
+    """
+    if exchange.aborted or isinstance(error, u3.ClosedPoolError):
+        return DownloadError(f"{place}: the downloader is closed")
+    if isinstance(error, DownloadError):  # raised by us, below urllib3
+        return type(error)(f"{place}: {error}")
+    if isinstance(error, u3.EmptyPoolError):
+        return PoolExhausted(
+            f"{place}: all {maxsize} connections stayed in use for {exchange.elapsed:.3g} s: raise the host's maxsize "
+            "or the pool timeout, or let fewer threads fetch from it at a time"
+        )
+    causes = list(_causes(error))
+    if any(isinstance(cause, (TimeoutError, u3.ReadTimeoutError)) for cause in causes):
+        return _timeout(exchange, place, proxy)
+    if any(isinstance(cause, u3.ProxyError) for cause in causes):
+        return ProxyError(f"{place}: the proxy {proxy}: {_proxy_trouble(causes)}")
+    return _direct(error, causes, exchange, place)
+
+
+def _direct(error: Exception, causes: list[BaseException], exchange: Exchange, place: str) -> DownloadError:
+    """As :func:`failure`, for what is neither the pool's nor the clock's nor the proxy's doing."""
+    root = causes[-1]
+    match error:
+        case u3.NameResolutionError() | u3.LocationParseError():
+            return DNSError(f"{place}: the host name can't be resolved: {_line(root)}")
+        case u3.NewConnectionError():
+            return ConnectError(f"{place}: no connection: {_line(root)}")
+        case u3.SSLError():
+            return TLSError(f"{place}: {_line(trouble(_tls_cause(causes)))}")
+    if any(isinstance(cause, http.client.IncompleteRead) for cause in causes):
+        if any(isinstance(cause, u3.InvalidChunkLength) for cause in causes):
+            return ProtocolError(f"{place}: the body has a malformed chunk size")
+        return TruncatedBody(f"{place}: the body ended early: {_line(root)}")
+    if isinstance(root, http.client.RemoteDisconnected):
+        return ProtocolError(f"{place}: the server closed the connection before the end of its response's headers")
+    if isinstance(root, ConnectionError):
+        if exchange.phase == "connecting":
+            return ConnectError(f"{place}: no connection: {_line(root)}")
+        return ProtocolError(f"{place}: the connection broke while {exchange.phase}: {_line(root)}")
+    if isinstance(error, u3.ProtocolError) and "prematurely" in str(error):  # urllib3 has no class for this one
+        return TruncatedBody(f"{place}: the body ended early, within its chunks")
+    if exchange.phase == "sending the request":
+        return DownloadError(f"{place}: the request can't be sent: {_line(error)}")
+    if isinstance(error, (u3.HTTPError, http.client.HTTPException, ValueError)):
+        return ProtocolError(f"{place}: not HTTP as it should be: {_line(root)}")
+    return DownloadError(f"{place}: {_line(error)}")
+
+
+def _timeout(exchange: Exchange, place: str, proxy: str | None) -> DownloadError:
+    terms = exchange.terms
+    if exchange.expired:
+        return DeadlineExceeded(f"{place}: not finished after {exchange.total:.3g} s, while {exchange.phase}")
+    if exchange.phase == "connecting":
+        way = f" through the proxy {proxy}" if proxy else ""
+        return ConnectError(f"{place}: no connection{way} after {terms.connect:.3g} s")
+    return DeadlineExceeded(f"{place}: no byte for {terms.read:.3g} s, while {exchange.phase}")
+
+
+def _proxy_trouble(causes: list[BaseException]) -> str:
+    if any(isinstance(cause, u3.NameResolutionError) for cause in causes):
+        return f"its host name can't be resolved: {_line(causes[-1])}"
+    if any(isinstance(cause, (ssl.SSLError, CertificateError)) for cause in causes):
+        return _line(trouble(_tls_cause(causes)))
+    return _line(causes[-1])
+
+
+def _tls_cause(causes: list[BaseException]) -> BaseException:
+    return next((cause for cause in causes if isinstance(cause, (ssl.SSLError, CertificateError))), causes[-1])
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """``error`` and what it was made of: its cause, or the error that urllib3 passed on as an argument."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        passed_on = next((arg for arg in current.args if isinstance(arg, BaseException)), None)
+        current = current.__cause__ or passed_on
+
+
+def _line(error: BaseException | str) -> str:
+    """One printable line: a hostile server's bytes may be quoted in it."""
+    text = error if isinstance(error, str) else f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
+    return _UNPRINTABLE.sub("?", text)[:_LONGEST]

@@ -1,0 +1,124 @@
+"""The head of a response: status line and header section, as RFC 9112 has them and as servers get them wrong.
+
+http.client parses headers with the email package, which takes a third of the time of a whole request, stops at the
+first line that is not a header (cookies and all that come later are lost), and takes a 103 for the final answer.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+_LONGEST = 2**18  # bytes of one header section; curl stops at 300 KB
+_SPACE = " \t\r\n"
+_INTERIM = 64  # 1xx answers before the final one
+_TOKEN = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+").fullmatch
+_NO_BODY = frozenset({204, 304})
+
+
+class Head(http.client.HTTPMessage):
+    """The headers of one response, in order; ``bad_lines`` counts the lines that are none.
+
+    Args:
+        lines: The header section, a str for each line.
+    """
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        super().__init__()
+        pairs: list[tuple[str, str]] = []
+        self._pairs = pairs
+        self.bad_lines = 0
+        for line in lines:
+            name, colon, value = line.partition(":")
+            if not colon or not _TOKEN(name):
+                if pairs and line[:1] in " \t":  # obs-fold, RFC 9112 §5.2
+                    name, value = pairs.pop()
+                    value = f"{value} {line.strip(_SPACE)}"
+                elif colon and _TOKEN(name.rstrip()):
+                    name = name.rstrip()
+                else:
+                    self.bad_lines += 1
+                    continue
+            value = value.strip(_SPACE)
+            if "\0" in value or "\r" in value or "\n" in value:
+                value = re.sub(r"[\0\r\n]+", " ", value)  # RFC 9110 §5.5
+            pairs.append((name, value))
+
+    def items(self) -> list[tuple[str, str]]:
+        """All headers."""
+        return list(self._pairs)
+
+    def values_of(self, name: str) -> list[str]:
+        """The values of the headers called ``name`` (lower case), each split at its commas."""
+        found = [value for key, value in self._pairs if key.lower() == name]
+        return [part.strip(" \t") for value in found for part in value.split(",")]
+
+
+class HeadedResponse(http.client.HTTPResponse):
+    """http.client's response with another way to read its head.
+
+    Args:
+        wire: What to read from: anything with ``makefile``.
+        on_defects: Called if there are lines in the header section that are not headers.
+        method: Of the request.
+    """
+
+    def __init__(self, wire: Any, on_defects: Callable[[], None], method: str | None) -> None:
+        super().__init__(wire, method=method)
+        self._on_defects = on_defects
+
+    def begin(self) -> None:
+        """Read up to the end of the header section of the final answer.
+
+        Raises:
+            HTTPException: It is not HTTP/1.x, has no end, or tells two lengths of the body.
+        """
+        for _ in range(_INTERIM):
+            version, status, reason = self._read_status()  # type: ignore[attr-defined]  # as urllib3 does for tunnels
+            head = Head(self._lines())
+            if status >= 200 or status == 101:
+                break
+        else:
+            raise http.client.HTTPException(f"over {_INTERIM} interim answers")
+        if not version.startswith("HTTP/1.") and version != "HTTP/0.9":
+            raise http.client.UnknownProtocol(version)
+        self.code = self.status = status
+        self.reason = reason.strip()
+        self.version = 10 if version in ("HTTP/1.0", "HTTP/0.9") else 11
+        self.headers = self.msg = head
+        if head.bad_lines:
+            self._on_defects()
+        self._frame(head)
+
+    def _lines(self) -> Iterator[str]:
+        size = 0
+        readline = self.fp.readline
+        while (line := readline(_LONGEST)) not in (b"\r\n", b"\n"):
+            if not line:
+                raise http.client.RemoteDisconnected("the connection was closed within the headers")
+            size += len(line)
+            if size >= _LONGEST:
+                raise http.client.LineTooLong("header section")
+            yield line.decode("latin-1")
+
+    def _frame(self, head: Head) -> None:
+        """Where the body ends (RFC 9112 §6.3) and whether the connection can be used again (§9.3)."""
+        codings = head.values_of("transfer-encoding")
+        lengths = set(head.values_of("content-length"))
+        options = {option.lower() for option in head.values_of("connection")}
+        self.chunked = "chunked" in (coding.lower() for coding in codings)
+        self.chunk_left = None
+        self.length = None
+        if not self.chunked and lengths:
+            length = lengths.pop()
+            if lengths:
+                raise http.client.HTTPException(f"Content-Length is both {length} and {lengths.pop()}")
+            if length.isascii() and length.isdigit():
+                self.length = int(length[:20])
+        if self.status in _NO_BODY or self.status < 200 or self._method == "HEAD":  # type: ignore[attr-defined]
+            self.length = 0
+        stays = "close" not in options if self.version == 11 else "keep-alive" in options
+        # With both a length and chunks, one of us may be mistaken about where the next response begins.
+        self.will_close = not stays or (self.length is None and not self.chunked) or bool(self.chunked and lengths)

@@ -1,0 +1,34 @@
+"""The brain: the one thread that owns a crawl's state, and makes it durable. It knows the fleet only as a protocol."""
+
+from scrapekit.engine.clock import Clock, SteadyClock
+from scrapekit.engine.contract import Audience, Fleet, Inbox, Output, Seeds
+from scrapekit.engine.engine import Engine
+from scrapekit.engine.frontier import Frontier
+from scrapekit.engine.inflight import InFlight
+from scrapekit.engine.outcomes import Outcomes
+from scrapekit.engine.retry import RetryPolicy
+from scrapekit.engine.robots import Robots
+from scrapekit.engine.scheduler import Scheduler
+from scrapekit.engine.seeds import SeedThread
+from scrapekit.engine.stats import Snapshot, Stats, Tally
+
+__all__ = [
+    "Audience",
+    "Clock",
+    "Engine",
+    "Fleet",
+    "Frontier",
+    "InFlight",
+    "Inbox",
+    "Outcomes",
+    "Output",
+    "RetryPolicy",
+    "Robots",
+    "Scheduler",
+    "SeedThread",
+    "Seeds",
+    "Snapshot",
+    "Stats",
+    "SteadyClock",
+    "Tally",
+]

@@ -1,0 +1,65 @@
+"""What becomes final together: the effects of the outcomes since the last commit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scrapekit.engine.schema import DONE, PENDING
+from scrapekit.messages import Link
+
+Row = tuple[bytes | None, str, str, str | None, int, int, int, int | None, bytes | None]
+End = tuple[int, float, int, int | None, str | None, int]
+
+
+class Batch:
+    """Effects that wait for the next commit. Engine thread only."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []  # items, one JSON object each
+        self.ends: list[End] = []  # what the leases came to: (state, not_before, attempts, status, error, id)
+        self.crashes: list[tuple[int, int]] = []  # (crashes, id) of leases whose process has died
+        self.rows: list[Row] = []  # new requests, as the frontier's columns
+        self.found: dict[str, int] = {}  # hosts of the new requests, with their highest priority
+        self.holds: list[tuple[str, float, str]] = []  # (host, not_before, reason)
+        self.robots: list[tuple[str, float, int, bytes]] = []  # (origin, fetched, status, body)
+        self.scope: list[tuple[str]] = []  # hosts that the start requests opened
+        self.meta: dict[str, Any] = {}  # anything else to keep, as JSON
+        self.kept: list[Any] = []  # responses and failures that the audience is to see
+        self.outcomes = 0
+        self.finished = 0  # how many of the ends are final
+        self.retries = 0  # and how many are not
+
+    def __bool__(self) -> bool:
+        return bool(self.outcomes or self.rows or self.ends or self.meta or self.holds or self.robots)
+
+    def add(self, link: Link, depth: int, parent: int | None, redirects: int = 0) -> None:
+        """A new request, found on the page of ``parent``."""
+        self.rows.append(
+            (link.fingerprint, link.host, link.url, link.callback, link.priority, depth, redirects, parent, link.extra)
+        )
+        if link.priority > self.found.get(link.host, -(2**63)):
+            self.found[link.host] = link.priority
+
+    def end(
+        self,
+        lease_id: int,
+        state: int = DONE,
+        *,
+        status: int | None = None,
+        error: str | None = None,
+        attempts: int = 0,
+    ) -> None:
+        """The lease has come to its last state."""
+        self.finished += 1
+        self.ends.append((state, 0.0, attempts, status, error, lease_id))
+
+    def retry(self, lease_id: int, not_before: float, attempts: int, status: int | None, error: str) -> None:
+        """The lease goes back to pending, not to be fetched before then."""
+        self.retries += 1
+        self.ends.append((PENDING, not_before, attempts, status, error, lease_id))
+
+    def give_back(self, lease_id: int, host: str, crashes: int, attempts: int, error: str) -> None:
+        """The lease goes back to pending at once: whoever had it has died, now for the ``crashes``-th time."""
+        self.ends.append((PENDING, 0.0, attempts, None, error, lease_id))
+        self.crashes.append((crashes, lease_id))
+        self.found.setdefault(host, 0)

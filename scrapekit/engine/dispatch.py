@@ -1,0 +1,168 @@
+"""Handing out: which requests go to the workers now, with all that they need to know."""
+
+from __future__ import annotations
+
+from scrapekit.engine.contract import Fleet
+from scrapekit.engine.host import INFINITY, Queued
+from scrapekit.engine.inflight import InFlight
+from scrapekit.engine.outcomes import Flight, Outcomes
+from scrapekit.engine.robots import Ask, Robots, Unreachable
+from scrapekit.engine.scheduler import Drained, Ready, Scheduler, Wait
+from scrapekit.errors import RobotsDenied
+from scrapekit.messages import Failed, Lease
+from scrapekit.web.cookiejar import CookieJar
+from scrapekit.web.robots import DENY_ALL
+from scrapekit.web.urls import host_of
+
+ALONE_SECONDS = 60.0  # that all others wait for a suspect; after that it hangs, or they do, and the crawl goes on
+
+
+class Dispatcher:
+    """Keeps the workers busy, and knows what they have. Engine thread only.
+
+    Args:
+        fleet: The workers.
+        scheduler: Says what is next.
+        outcomes: Gets what is ended unfetched, and has the errbacks that are to run.
+        in_flight: The record of what the workers have.
+        robots: Who knows robots.txt; None to disobey it.
+        jar: The cookies; None to send none.
+        max_pages: No more requests are out than are left of so many pages.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        scheduler: Scheduler,
+        outcomes: Outcomes,
+        in_flight: InFlight,
+        *,
+        robots: Robots | None = None,
+        jar: CookieJar | None = None,
+        max_pages: int | None = None,
+    ) -> None:
+        self._fleet = fleet
+        self._scheduler = scheduler
+        self._outcomes = outcomes
+        self._in_flight = in_flight
+        self._robots = robots
+        self._jar = jar
+        self._max_pages = max_pages
+        self._flights: dict[int, Flight] = {}
+        self._suspect: tuple[Lease, Flight] | None = None  # waits until it is alone
+        self._quiet_until = -INFINITY  # a suspect waits, or is out: until then nothing else may go
+
+    @property
+    def out(self) -> int:
+        """Leases that workers have."""
+        return len(self._flights)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is out, and nothing waits here to go out, now or later."""
+        return not (self._flights or self._suspect or self._outcomes.errbacks) and self.next_due() is None
+
+    def next_due(self) -> float | None:
+        """When something that was put off is due; None where nothing was."""
+        return None if self._robots is None else self._robots.next_due()
+
+    def landed(self, lease_id: int) -> Flight:
+        """A worker is done with this lease."""
+        self._in_flight.remove(lease_id)
+        if self._suspect is None:
+            self._quiet_until = -INFINITY
+        return self._flights.pop(lease_id)
+
+    def fill(self, now: float) -> Wait | Drained | None:
+        """Fill the free workers; the scheduler's last word, None where there was no worker left to ask it for."""
+        if self._suspect is not None and (not self._flights or now >= self._quiet_until):
+            (lease, flight), self._suspect = self._suspect, None
+            self._quiet_until = now + ALONE_SECONDS
+            self._submit(lease, flight)
+        if now < self._quiet_until:
+            return None
+        outcomes = self._outcomes
+        while self._free() and self._suspect is None and outcomes.errbacks:
+            queued, failed = outcomes.errbacks.popleft()
+            alone = outcomes.is_suspect(queued)
+            lease = Lease(queued.id, queued.request, queued.host, queued.depth, alone=alone, failure=failed)
+            self._send(lease, Flight(queued, now, slot=False), now)
+        while (
+            self._free()
+            and self._suspect is None
+            and self._robots is not None
+            and (ask := self._robots.due(now)) is not None
+        ):
+            self._ask(self._robots, ask, now)
+        while self._free() and self._suspect is None:
+            if self._max_pages is not None and outcomes.stats.pages + self.out >= self._max_pages:
+                return None
+            answer = self._scheduler.next(now)
+            if not isinstance(answer, Ready):
+                return answer
+            self._start(answer.queued, now)
+        return None
+
+    def _free(self) -> bool:
+        return len(self._flights) < self._fleet.capacity
+
+    def _start(self, queued: Queued, now: float) -> None:
+        """Submit a request, or its robots.txt first, or end it unfetched."""
+        request, scheduler = queued.request, self._scheduler
+        if self._robots is not None and not self._allowed(self._robots, queued, now):
+            return
+        lease = Lease(
+            queued.id,
+            request,
+            queued.host,
+            queued.depth,
+            queued.attempt,
+            queued.redirects,
+            None if self._jar is None else self._jar.header_for(request.url, now, request.session),
+            scheduler.maxsize(queued.host),
+            self._outcomes.is_suspect(queued),
+        )
+        self._send(lease, Flight(queued, now), now)
+
+    def _allowed(self, robots: Robots, queued: Queued, now: float) -> bool:
+        """Whether a request may be fetched now; where not, what becomes of it is seen to."""
+        url, scheduler = queued.request.url, self._scheduler
+        rules = robots.rules(url, now)
+        if rules is None:
+            scheduler.put_back(queued, now)
+            scheduler.block(queued.host, "robots.txt")
+            self._ask(robots, robots.ask(queued.request, queued.host), now)
+            return False
+        if isinstance(rules, Unreachable):
+            scheduler.put_back(queued, now, gone=True)
+            self._outcomes.fail(queued, Failed(id=queued.id, error=rules.error, message=rules.message, url=url))
+            return False
+        if not rules.allows(url):
+            scheduler.put_back(queued, now, gone=True)
+            why = "robots.txt can't be had, so all is forbidden" if rules is DENY_ALL else "robots.txt forbids it"
+            self._outcomes.drop(queued, RobotsDenied, why)
+            return False
+        if rules.delay is not None:
+            scheduler.slow_down(queued.host, rules.delay)
+        return True
+
+    def _ask(self, robots: Robots, ask: Ask, now: float) -> None:
+        """Submit a robots.txt, or put it off where its host may not be asked now."""
+        host = host_of(ask.request.url)  # after a redirect it may be another one than the parked
+        if not self._scheduler.take_slot(host, now):
+            robots.postpone(ask, now + 1.0)
+            return
+        lease = robots.lease(ask, self._scheduler.maxsize(host))
+        self._submit(lease, Flight(Queued(lease.id, lease.request, host), now))
+
+    def _send(self, lease: Lease, flight: Flight, now: float) -> None:
+        """Submit a lease, if need be as soon as nothing else is out."""
+        if lease.alone and not self._fleet.isolates:
+            self._suspect, self._quiet_until = (lease, flight), now + ALONE_SECONDS
+        else:
+            self._submit(lease, flight)
+
+    def _submit(self, lease: Lease, flight: Flight) -> None:
+        self._flights[lease.id] = flight
+        self._in_flight.add(lease.id)
+        self._fleet.submit(lease)

@@ -1,0 +1,235 @@
+"""The frontier: every request that was ever found, and what became of it, in SQLite."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from scrapekit.engine.batch import Batch
+from scrapekit.engine.host import Queued
+from scrapekit.engine.schema import LEASED, PENDING, QUARANTINED, SCHEMA, STATES, VERSION
+from scrapekit.errors import FrontierError
+from scrapekit.messages import request_of
+
+Durability = Literal["process", "power"]
+
+_COLUMNS = "id, fingerprint IS NULL, host, url, callback, priority, depth, redirects, extra, attempts, crashes"
+
+_END = f"""UPDATE requests SET state = ?, not_before = ?, attempts = ?, status = ?, error = ?
+    WHERE id = ? AND state = {LEASED}"""
+_ADD = """INSERT OR IGNORE INTO requests
+    (fingerprint, host, url, callback, priority, depth, redirects, parent, extra) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_LEASE = f"""UPDATE requests SET state = {LEASED} WHERE id IN (
+    SELECT id FROM requests WHERE state = {PENDING} AND not_before = 0 AND host = ? ORDER BY priority DESC, id LIMIT ?
+    ) RETURNING {_COLUMNS}"""
+_PROMOTE = f"""UPDATE requests SET not_before = 0
+    WHERE state = {PENDING} AND not_before > 0 AND not_before <= ? RETURNING host, priority"""
+_HOLD = """INSERT INTO hosts VALUES (?, ?, ?) ON CONFLICT (host)
+    DO UPDATE SET not_before = excluded.not_before, reason = excluded.reason WHERE excluded.not_before > not_before"""
+_NEXT_HOST = f"""SELECT host FROM requests
+    WHERE state = {PENDING} AND not_before = 0 AND host > ? ORDER BY host LIMIT 1"""
+
+_CALLBACKS = f"""SELECT callback, count(*) FROM requests
+    WHERE state <= {LEASED} AND callback IS NOT NULL GROUP BY callback"""
+_CHAIN = """WITH RECURSIVE chain (fingerprint, parent, redirects) AS (
+    SELECT fingerprint, parent, redirects FROM requests WHERE id = ?
+    UNION ALL SELECT r.fingerprint, r.parent, r.redirects FROM requests r JOIN chain ON r.id = chain.parent
+    WHERE chain.redirects > 0
+    ) SELECT fingerprint FROM chain"""
+
+
+class Frontier:
+    """The durable queue and dupe filter of one job. One connection, one writer: engine thread only.
+
+    Args:
+        path: The database; an empty one for a crawl that nobody will resume, whose database is temporary.
+        durability: ``process`` survives the death of the process, ``power`` that of the machine.
+
+    Raises:
+        FrontierError: It can't be opened, read or written, or is from another version.
+    """
+
+    def __init__(self, path: str, durability: Durability = "process") -> None:
+        self._path = path
+        with self._guarded():
+            self._db = sqlite3.connect(path, isolation_level=None, cached_statements=64, check_same_thread=False)
+            try:
+                self._db.executescript(
+                    "PRAGMA journal_mode = WAL; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;"
+                    f"PRAGMA synchronous = {'FULL' if durability == 'power' else 'NORMAL'};"
+                )
+                if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+                    self._db.executescript(f"BEGIN; {SCHEMA} COMMIT;")
+                self._meta = dict(self._db.execute("SELECT key, value FROM meta"))
+            except BaseException:
+                self._db.close()
+                raise
+        if self._meta.get("version") != str(VERSION):
+            self._db.close()
+            raise FrontierError(
+                f"{path}: the job was written by another version of scrapekit "
+                f"(schema {self._meta.get('version')}, this one reads {VERSION}): finish it with that version"
+            )
+
+    def recover(self, in_flight: Iterable[int], now: float, max_wait: float, quarantine_after: int) -> list[str]:
+        """Take up a job that was left: all leases go back to pending at once.
+
+        Args:
+            in_flight: Ids of the requests that workers had when the process died: each is charged with a crash.
+            now: The clock's time.
+            max_wait: Seconds; what waits longer than that, because the clock was wrong once, waits so long.
+            quarantine_after: A request with that many crashes is not tried again.
+
+        Returns:
+            The URLs that are quarantined now.
+        """
+        with self._guarded(), self._transaction():
+            self._db.executemany(
+                "UPDATE requests SET crashes = crashes + 1 WHERE id = ? AND state <= ?",
+                [(number, LEASED) for number in in_flight],
+            )
+            gone = self._db.execute(
+                "UPDATE requests SET state = ?, error = 'Quarantined: the process died ' || crashes || ' times while "
+                "it was in flight' WHERE crashes >= ? AND state <= ? RETURNING url",
+                (QUARANTINED, quarantine_after, LEASED),
+            ).fetchall()
+            self._db.execute("UPDATE requests SET state = ? WHERE state = ?", (PENDING, LEASED))
+            latest = (now + max_wait,)
+            self._db.execute(f"UPDATE requests SET not_before = ?1 WHERE state = {PENDING} AND not_before > ?1", latest)
+            self._db.execute("UPDATE hosts SET not_before = ?1 WHERE not_before > ?1", latest)
+        return [url for (url,) in gone]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """What :attr:`Batch.meta` last stored under ``key``."""
+        value = self._meta.get(key)
+        return default if value is None else msgspec.json.decode(value)
+
+    @contextlib.contextmanager
+    def commit(self, batch: Batch) -> Iterator[int]:
+        """Make ``batch`` final, with what the body of the ``with`` adds: leases, promotions. All of it or nothing.
+
+        The value is how many of the batch's requests were new.
+        """
+        with self._guarded(), self._transaction():
+            db = self._db
+            if batch.ends and db.executemany(_END, batch.ends).rowcount != len(batch.ends):
+                raise FrontierError(
+                    f"{self._path}: leased requests were changed by someone else: is it open elsewhere?"
+                )
+            added = db.executemany(_ADD, batch.rows).rowcount if batch.rows else 0
+            if batch.crashes:
+                db.executemany("UPDATE requests SET crashes = ? WHERE id = ?", batch.crashes)
+            if batch.holds:
+                db.executemany(_HOLD, batch.holds)
+            if batch.robots:
+                db.executemany("INSERT OR REPLACE INTO robots VALUES (?, ?, ?, ?)", batch.robots)
+            if batch.scope:
+                db.executemany("INSERT OR IGNORE INTO scope VALUES (?)", batch.scope)
+            encoded = {key: msgspec.json.encode(value).decode() for key, value in batch.meta.items()}
+            if encoded:
+                db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", encoded.items())
+            yield added
+        self._meta |= encoded
+
+    def lease(self, host: str, count: int) -> list[Queued]:
+        """Up to ``count`` pending requests of a host, highest priority first, now leased. Inside :meth:`commit`."""
+        rows = self._db.execute(_LEASE, (host, count)).fetchall()
+        return [
+            Queued(
+                number,
+                request_of(url, callback, priority, extra, bool(dont_filter)),
+                host,
+                depth,
+                attempts,
+                redirects,
+                crashes,
+            )
+            for number, dont_filter, host, url, callback, priority, depth, redirects, extra, attempts, crashes in rows
+        ]
+
+    def give_back(self, ids: Sequence[int]) -> None:
+        """These leases are pending again: nobody has begun with them. Inside :meth:`commit`."""
+        if ids:
+            self._db.executemany(f"UPDATE requests SET state = {PENDING} WHERE id = ?", [(number,) for number in ids])
+
+    def promote(self, now: float) -> dict[str, int]:
+        """Retries whose time has come are pending like any other: their hosts and priorities. Inside :meth:`commit`."""
+        found: dict[str, int] = {}
+        for host, priority in self._db.execute(_PROMOTE, (now,)).fetchall():
+            found[host] = max(priority, found.get(host, priority))
+        return found
+
+    def next_retry(self) -> float | None:
+        """When the next retry is due; None when none waits."""
+        row = self._read(f"SELECT min(not_before) FROM requests WHERE state = {PENDING} AND not_before > 0")
+        return row[0][0]  # type: ignore[no-any-return]
+
+    def hosts_after(self, name: str, count: int) -> list[str]:
+        """Up to ``count`` hosts with requests that are due, in the order of their names, after ``name``."""
+        hosts: list[str] = []
+        while len(hosts) < count and (row := self._read(_NEXT_HOST, name)):
+            name = row[0][0]
+            hosts.append(name)
+        return hosts
+
+    def holds(self, now: float) -> list[tuple[str, float, str]]:
+        """Hosts that are to be left alone for some time yet: (host, until, reason)."""
+        return self._read("SELECT host, not_before, reason FROM hosts WHERE not_before > ?", now)
+
+    def robots(self, origin: str) -> tuple[float, int, bytes] | None:
+        """The robots.txt of an origin: (fetched, status, body)."""
+        rows = self._read("SELECT fetched, status, body FROM robots WHERE origin = ?", origin)
+        return rows[0] if rows else None
+
+    def redirect_chain(self, number: int) -> set[bytes]:
+        """The fingerprints of a request and of those whose redirects led to it."""
+        rows = self._read(_CHAIN, number)
+        return {found for (found,) in rows if found is not None}
+
+    def callbacks(self) -> dict[str, int]:
+        """The names of the callbacks that unfinished requests have, with how many have them."""
+        return dict(self._read(_CALLBACKS))
+
+    def scope(self) -> list[str]:
+        """The hosts that the start requests opened."""
+        return [host for (host,) in self._read("SELECT host FROM scope")]
+
+    def counts(self) -> dict[str, int]:
+        """Requests by state."""
+        found = dict(self._read("SELECT state, count(*) FROM requests GROUP BY state"))
+        return {name: found.get(number, 0) for number, name in enumerate(STATES)}
+
+    def release(self) -> None:
+        """Give back what is leased: nobody will work on it now."""
+        with self._guarded(), self._transaction():
+            self._db.execute("UPDATE requests SET state = ? WHERE state = ?", (PENDING, LEASED))
+
+    def close(self) -> None:
+        """Close the database; idempotent."""
+        self._db.close()
+
+    def _read(self, sql: str, *values: Any) -> list[Any]:
+        with self._guarded():
+            return self._db.execute(sql, values).fetchall()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise FrontierError(f"{self._path}: the crawl's state can't be used: {error}") from error

@@ -1,0 +1,324 @@
+"""What each outcome means: which effects it has on the batch, the host, the cookies and the counters."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from hashlib import blake2b
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from scrapekit.engine.batch import Batch
+from scrapekit.engine.frontier import Frontier
+from scrapekit.engine.host import Queued
+from scrapekit.engine.retry import Retry, RetryPolicy
+from scrapekit.engine.robots import Robots
+from scrapekit.engine.scheduler import Scheduler
+from scrapekit.engine.schema import DROPPED, FAILED, QUARANTINED
+from scrapekit.engine.stats import Stats
+from scrapekit.errors import (
+    ConnectError,
+    DeadlineExceeded,
+    ItemError,
+    OffSite,
+    Quarantined,
+    Skipped,
+    StatusError,
+    TooDeep,
+    TooManyRedirects,
+)
+from scrapekit.messages import Failed, Fetched, Link, Outcome, Redirected, Yielded
+from scrapekit.web.cookiejar import CookieJar
+from scrapekit.web.scope import Scope
+from scrapekit.web.suffixes import same_site
+
+logger = logging.getLogger("scrapekit")
+
+_RECENT = 65_536
+_PUSH_BACK = frozenset({429, 503})
+
+
+class Flight(NamedTuple):
+    """A lease in a worker's hands.
+
+    Args:
+        queued: The request.
+        sent_at: When it was submitted.
+        slot: Whether it holds a slot of its host; an errback doesn't, for it fetches nothing.
+    """
+
+    queued: Queued
+    sent_at: float
+    slot: bool = True
+
+
+class Outcomes:
+    """Turns outcomes into effects, which collect in :attr:`batch` until the engine commits. Engine thread only.
+
+    Args:
+        frontier: To look up where a redirect came from.
+        scheduler: Gets slots back, and learns how the hosts do.
+        retry: Decides whether a failure is final.
+        stats: The counters.
+        robots: Gets the robots.txt that it asked for.
+        jar: Gets the cookies.
+        scope: Where links and redirects may lead.
+        open_scope: Whether the hosts of the start requests widen the scope.
+        max_depth: Links that are deeper are skipped.
+        max_redirects: Longer chains fail.
+        quarantine_after: A request is given up with that many deaths of the process that had it.
+        keep_failures: Whether the audience wants to see failures.
+    """
+
+    def __init__(
+        self,
+        *,
+        frontier: Frontier,
+        scheduler: Scheduler,
+        retry: RetryPolicy,
+        stats: Stats,
+        robots: Robots | None,
+        jar: CookieJar | None,
+        scope: Scope,
+        open_scope: bool,
+        max_depth: int | None = None,
+        max_redirects: int = 10,
+        quarantine_after: int = 3,
+        keep_failures: bool = False,
+    ) -> None:
+        self._frontier = frontier
+        self._scheduler = scheduler
+        self._retry = retry
+        self._robots = robots
+        self._jar = jar
+        self._scope = scope
+        self._open_scope = open_scope
+        self._max_depth = max_depth
+        self._max_redirects = max_redirects
+        self._quarantine_after = quarantine_after
+        self._keep_failures = keep_failures
+        # Fingerprints that are in the frontier or in this batch, in two generations: most links of a page stood on
+        # the page before, and need not be looked up again.
+        self._recent: set[bytes] = set()
+        self._older: set[bytes] = set()
+        self._seeds_taken = frontier.get("seeds_taken", 0)
+        self.stats = stats
+        self.batch = Batch()
+        """The effects since the last commit."""
+        self.errbacks: deque[tuple[Queued, Failed]] = deque()
+        """Requests that have failed for good, and whose errback is to run."""
+        self._partial: dict[int, Yielded] = {}  # what callbacks yielded before they raised, until the errback has run
+        self.stop_reason: str | None = None
+        """What StopCrawl said, once a callback or pipeline has raised it."""
+        self.failure: str | None = None
+        """Why the crawl can't be called finished, although it has ended: ``start()`` raised."""
+        self.quarantined: list[str] = []
+        """URLs that were given up in this run, because each worker process that had them died."""
+        self.last_error = ""
+        """The newest failure in one line."""
+
+    def take(self, outcome: Outcome, flight: Flight, now: float) -> None:
+        """Everything that follows from an outcome."""
+        queued = flight.queued
+        batch, stats = self.batch, self.stats
+        batch.outcomes += 1
+        if flight.slot:
+            self._feed_back(outcome, flight, now)
+            self._scheduler.release(queued.host, now)
+        if self._jar is not None and outcome.set_cookies:
+            for header in outcome.set_cookies:
+                self._jar.set(header, queued.request.url, now, queued.request.session)
+        if outcome.id < 0:
+            self._take_robots(outcome, now)
+        elif isinstance(outcome, Fetched):
+            stats.pages += 1
+            batch.end(outcome.id, status=outcome.status, attempts=queued.attempt)
+            self._take_yielded(outcome.yielded, queued)
+            if outcome.kept is not None:
+                batch.kept.append(outcome.kept)
+        elif isinstance(outcome, Redirected):
+            self._redirect(outcome, queued)
+        else:
+            assert isinstance(outcome, Failed)
+            self._take_failure(outcome, queued, now)
+
+    def lose(self, lease_id: int, flight: Flight, reason: str, now: float) -> None:
+        """The worker process that had this lease has died: give it back, unless it was there too often."""
+        queued = flight.queued
+        self._partial.pop(lease_id, None)
+        self.batch.outcomes += 1
+        if flight.slot:
+            self._scheduler.release(queued.host, now)
+        if lease_id < 0:
+            failed = Failed(id=lease_id, error=ConnectError.__name__, message=reason, url=queued.request.url)
+            self._take_robots(failed, now)
+            return
+        crashes = queued.crashes + 1
+        if crashes < self._quarantine_after:
+            self.batch.give_back(lease_id, queued.host, crashes, queued.attempt, f"Lost: {reason}")
+            return
+        self.stats.quarantined += 1
+        self.quarantined.append(queued.request.url)
+        error = f"{Quarantined.__name__}: {crashes} worker processes died while they had it ({reason})"
+        self.last_error = f"{queued.request.url}: {error}"
+        logger.error("%s: %s", queued.request.url, error)
+        self.batch.end(lease_id, QUARANTINED, error=error, attempts=queued.attempt)
+
+    def is_suspect(self, queued: Queued) -> bool:
+        """Whether one more death of its process would be taken for this request's fault: it must prove itself alone."""
+        return 0 < queued.crashes >= self._quarantine_after - 1
+
+    def seed(self, link: Link) -> None:
+        """A start request: it opens its host's domain, unless the spider says where it may go."""
+        self._widen_scope(link.host)
+        self._seeds_taken += 1
+        self.batch.meta["seeds_taken"] = self._seeds_taken
+        self._add(link, 0, None)
+
+    def seeds_end(self, error: str | None) -> None:
+        """There are no more start requests; ``error`` says what ``start()`` raised."""
+        if error is None:
+            self.batch.meta["seeds_done"] = True
+        else:
+            self.failure = self.last_error = error
+            logger.error("%s", error)
+
+    def fail(self, queued: Queued, failed: Failed) -> None:
+        """A request has failed for good: run its errback, or end it."""
+        if queued.request.errback is not None and not failed.final:
+            self.errbacks.append((queued, failed))
+            return
+        status = failed.status or None
+        kind = f"{failed.error} {status}" if failed.error == StatusError.__name__ else failed.error
+        url = queued.request.url
+        self.stats.failed += 1
+        self.stats.tally(self.stats.errors, kind, url, failed.message)
+        self.last_error = f"{kind}: {url}: {failed.message}"
+        logger.warning("%s: %s: %s", url, kind, failed.message)
+        if failed.traceback:
+            logger.warning("%s", failed.traceback.rstrip())
+        self.batch.end(queued.id, FAILED, status=status, error=f"{kind}: {failed.message}", attempts=queued.attempt + 1)
+        if self._keep_failures:
+            failed.request = queued.request
+            self.batch.kept.append(failed)
+
+    def drop(self, queued: Queued, kind: type[Skipped], message: str) -> None:
+        """A request that is not to be fetched."""
+        self._skip(kind, queued.request.url, message)
+        self.batch.end(queued.id, DROPPED, error=f"{kind.__name__}: {message}", attempts=queued.attempt)
+        if self._keep_failures:
+            request = queued.request
+            self.batch.kept.append(
+                Failed(id=queued.id, error=kind.__name__, message=message, url=request.url, request=request, final=True)
+            )
+
+    def _feed_back(self, outcome: Outcome, flight: Flight, now: float) -> None:
+        """Tell the throttle how the host does."""
+        stats, name = self.stats, flight.queued.host
+        stats.requests += 1
+        stats.bytes += outcome.size
+        for flag in outcome.flags:
+            stats.count(stats.flags, flag)
+        status = outcome.status
+        if status:
+            stats.statuses[status] = stats.statuses.get(status, 0) + 1
+        if status in _PUSH_BACK or (isinstance(outcome, Failed) and outcome.error == DeadlineExceeded.__name__):
+            self._scheduler.pushed_back(name, flight.sent_at, now)
+        elif status:
+            self._scheduler.succeeded(name, outcome.elapsed)
+        wait = self._retry.asked_wait(outcome.retry_after, now) if status in _PUSH_BACK else 0.0
+        if wait > 0:
+            self._scheduler.hold(name, now + wait, "Retry-After")
+            self.batch.holds.append((name, now + wait, "Retry-After"))
+
+    def _take_robots(self, outcome: Outcome, now: float) -> None:
+        assert self._robots is not None
+        answer = self._robots.answer(outcome, now)
+        if answer is None:
+            return
+        if answer.row is not None:
+            self.batch.robots.append(answer.row)
+        if answer.delay is not None:
+            self._scheduler.slow_down(answer.host, answer.delay)
+        self._scheduler.unblock(answer.host, now)
+
+    def _take_yielded(self, yielded: Yielded, queued: Queued) -> None:
+        stats, batch = self.stats, self.batch
+        stats.items += len(yielded.items)
+        batch.lines += yielded.items
+        depth = queued.depth + 1
+        for link in yielded.links:
+            if self._max_depth is not None and depth > self._max_depth:
+                self._skip(TooDeep, link.url, f"deeper than crawl.max_depth ({self._max_depth})")
+            else:
+                self._add(link, depth, queued.id)
+        for reason, count in yielded.dropped.items():
+            stats.count(stats.dropped, reason, count)
+        for message in yielded.item_errors:
+            stats.tally(stats.item_errors, ItemError.__name__, queued.request.url, message)
+            logger.warning("%s: ItemError: %s", queued.request.url, message)
+        if yielded.stop is not None:
+            self.stop_reason = yielded.stop
+
+    def _redirect(self, outcome: Redirected, queued: Queued) -> None:
+        link, request = outcome.link, queued.request
+        self.stats.redirects += 1
+        if queued.redirects >= self._max_redirects:
+            message = f"more than http.max_redirects ({self._max_redirects}) redirects, the last one to {link.url}"
+            name = TooManyRedirects.__name__
+            self.fail(queued, Failed(id=outcome.id, error=name, message=message, url=request.url))
+            return
+        if self._open_scope and queued.depth == 0 and same_site(link.host, queued.host):
+            # example.org sends its visitors to www.example.org, or the other way round: that is where it starts then.
+            self._widen_scope(link.host)
+        if not request.dont_filter and not self._scope.allows(link.host):
+            self.drop(queued, OffSite, f"redirects to {link.url}, outside allowed_domains")
+            return
+        if link.fingerprint is not None and link.fingerprint in self._frontier.redirect_chain(outcome.id):
+            # Back to where the chain has been, as sites do that set a cookie first: the dupe filter must not stop it.
+            detour = blake2b(link.fingerprint, digest_size=16, salt=outcome.id.to_bytes(8))
+            link = replace(link, fingerprint=detour.digest())
+        self.batch.end(outcome.id, status=outcome.status, attempts=queued.attempt)
+        self._add(link, queued.depth, outcome.id, queued.redirects + 1)
+
+    def _take_failure(self, outcome: Failed, queued: Queued, now: float) -> None:
+        if not outcome.final:
+            attempt = queued.attempt + 1
+            verdict = self._retry.decide(outcome, attempt, now)
+            if isinstance(verdict, Retry):
+                self.stats.retries += 1
+                error = f"{outcome.error}: {outcome.message}"
+                self.batch.retry(queued.id, now + verdict.wait, attempt, outcome.status or None, error)
+                logger.info("%s: %s; attempt %d in %.1f s", queued.request.url, error, attempt + 1, verdict.wait)
+                return
+        partial = self._partial.pop(queued.id, None)
+        if queued.request.errback is not None and not outcome.final and outcome.yielded is not None:
+            self._partial[queued.id], outcome.yielded = outcome.yielded, None
+        for yielded in (partial, outcome.yielded):
+            if yielded is not None:
+                self._take_yielded(yielded, queued)
+        self.fail(queued, outcome)
+
+    def _widen_scope(self, host: str) -> None:
+        """The crawl starts at this host, so it may go there, unless the spider says where it may go."""
+        if self._open_scope and self._scope.add(host):
+            self.batch.scope.append((host,))
+
+    def _add(self, link: Link, depth: int, parent: int | None, redirects: int = 0) -> None:
+        """A request for the frontier, if it may be fetched and is not known to be there."""
+        identity = link.fingerprint
+        if identity is not None:
+            if identity in self._recent or identity in self._older:
+                self.stats.duplicates += 1
+                return
+            if not self._scope.allows(link.host):
+                self._skip(OffSite, link.url, "outside allowed_domains")
+                return
+            if len(self._recent) >= _RECENT:
+                self._recent, self._older = set(), self._recent
+            self._recent.add(identity)
+        self.batch.add(link, depth, parent, redirects)
+
+    def _skip(self, kind: type[Skipped], url: str, message: str) -> None:
+        self.stats.tally(self.stats.skipped, kind.__name__, url, message)

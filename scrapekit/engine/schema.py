@@ -1,0 +1,45 @@
+"""The frontier's tables. They can be read with plain ``sqlite3 file:frontier.sqlite?mode=ro`` while the crawl runs."""
+
+from __future__ import annotations
+
+VERSION = 1
+
+PENDING, LEASED, DONE, FAILED, DROPPED, QUARANTINED = range(6)
+
+STATES = ("pending", "leased", "done", "failed", "dropped", "quarantined")
+
+SCHEMA = f"""
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE requests (
+    id INTEGER PRIMARY KEY,            -- in the order in which they were found
+    fingerprint BLOB,                  -- the dupe filter; NULL for dont_filter
+    host TEXT NOT NULL,
+    url TEXT NOT NULL,
+    callback TEXT,                     -- NULL: parse
+    priority INTEGER NOT NULL,
+    depth INTEGER NOT NULL,            -- links from a start request
+    redirects INTEGER NOT NULL,
+    parent INTEGER,                    -- the request on whose page it was found
+    extra TEXT,                        -- JSON: what differs from a plain GET
+    state INTEGER NOT NULL DEFAULT {PENDING},
+    not_before REAL NOT NULL DEFAULT 0,    -- a pending retry waits until then, in seconds since the epoch
+    attempts INTEGER NOT NULL DEFAULT 0,   -- that have failed
+    crashes INTEGER NOT NULL DEFAULT 0,    -- deaths of the process while it was in flight
+    status INTEGER,                    -- of the last response
+    error TEXT                         -- of the last failure, or why it was dropped
+);
+CREATE UNIQUE INDEX by_fingerprint ON requests (fingerprint) WHERE fingerprint IS NOT NULL;
+CREATE INDEX ready ON requests (host, priority DESC, id) WHERE state = {PENDING} AND not_before = 0;
+CREATE INDEX delayed ON requests (not_before) WHERE state = {PENDING} AND not_before > 0;
+
+CREATE TABLE hosts (host TEXT PRIMARY KEY, not_before REAL NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE robots (origin TEXT PRIMARY KEY, fetched REAL NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL)
+    WITHOUT ROWID;
+CREATE TABLE scope (host TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE states (state INTEGER PRIMARY KEY, name TEXT NOT NULL);
+INSERT INTO states VALUES {", ".join(f"({number}, '{name}')" for number, name in enumerate(STATES))};
+CREATE VIEW urls AS
+    SELECT id, url, name AS state, status, error, attempts, depth, parent, host FROM requests JOIN states USING (state);
+INSERT INTO meta VALUES ('version', '{VERSION}');
+"""

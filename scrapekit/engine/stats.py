@@ -1,0 +1,84 @@
+"""What is counted, saved with every commit, and shown."""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from scrapekit.engine.host import Waiting
+
+_MOST_KINDS = 100
+
+
+class Tally(Struct):
+    """How often one kind of thing happened, with one example."""
+
+    count: int
+    url: str
+    message: str
+
+
+class Stats(Struct):
+    """The counters of a job, over all its runs. Engine thread only; others read a :class:`Snapshot`."""
+
+    pages: int = 0  # responses whose callback returned
+    items: int = 0
+    requests: int = 0  # exchanges, with retries, redirects and robots.txt
+    bytes: int = 0
+    queued: int = 0  # requests that were new to the frontier
+    duplicates: int = 0
+    redirects: int = 0
+    retries: int = 0
+    failed: int = 0  # requests that failed for good
+    quarantined: int = 0
+    deaths: int = 0  # of worker processes and nodes
+    elapsed: float = 0.0  # seconds, over all runs
+    statuses: dict[int, int] = field(default_factory=dict)
+    errors: dict[str, Tally] = field(default_factory=dict)
+    skipped: dict[str, Tally] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)  # items that pipelines dropped, by reason
+    item_errors: dict[str, Tally] = field(default_factory=dict)
+    flags: dict[str, int] = field(default_factory=dict)
+
+    @staticmethod
+    def count(table: dict[str, int], kind: str, count: int = 1) -> None:
+        """Count ``kind``; what comes after the first hundred kinds, for user code may name each item, is ``other``."""
+        if kind not in table and len(table) >= _MOST_KINDS:
+            kind = "other"
+        table[kind] = table.get(kind, 0) + count
+
+    @staticmethod
+    def tally(table: dict[str, Tally], kind: str, url: str, message: str, count: int = 1) -> None:
+        """Count one more of ``kind``; the first one is the example."""
+        found = table.get(kind)
+        if found is None:
+            table[kind] = Tally(count, url, message)
+        else:
+            found.count += count
+
+
+class Snapshot(Struct, frozen=True):
+    """How the crawl stands: published by the engine thread, read by any.
+
+    Args:
+        elapsed: Seconds of this run.
+        pages: Responses whose callback returned, over all runs.
+        pages_now: The same of this run.
+        items: Items committed.
+        pending: Requests known and not finished; those in flight count.
+        in_flight: Requests that workers have.
+        failed: Requests that failed for good.
+        retries: Attempts that will be or were repeated.
+        waiting: Hosts that wait with requests, most first, with the reason.
+        last_error: The newest failure, in one line.
+    """
+
+    elapsed: float = 0.0
+    pages: int = 0
+    pages_now: int = 0
+    items: int = 0
+    pending: int = 0
+    in_flight: int = 0
+    failed: int = 0
+    retries: int = 0
+    waiting: tuple[Waiting, ...] = ()
+    last_error: str = ""

@@ -1,0 +1,235 @@
+"""Every exception that scrapekit raises, in one tree.
+
+    ScrapekitError
+    +- ConfigError             found at start, exit code 2
+    |  +- SettingsError        a setting is unknown, of the wrong type or out of range
+    |  +- SpiderError          a spider file can't be read, or a spider is not usable as written
+    |  |  +- SpiderNotFound    no spider has that name
+    |  +- JobLocked            another process runs this job
+    |  +- JobNotFound          there is nothing to resume
+    |  +- OutputMismatch       the output file is not the one that this job wrote
+    |  +- OutputError          the output can't be opened for writing
+    +- RequestError            costs one request, never the crawl; has .request
+    |  +- DownloadError        no complete response came back
+    |  |  +- ConnectError      no connection: refused, reset, unreachable, connect timeout
+    |  |  +- DNSError          the host name has no address
+    |  |  +- TLSError          the handshake or the certificate failed
+    |  |  +- ProxyError        the proxy, not the target, refused or failed
+    |  |  +- PoolExhausted     no connection of the pool came free in time
+    |  |  +- DeadlineExceeded  the read timeout or the total timeout ran out
+    |  |  +- ProtocolError     the server does not speak HTTP, or broke off
+    |  |  +- BodyTooLarge      the body is over http.max_body
+    |  |  +- TruncatedBody     the body ended early
+    |  |  +- TooManyRedirects  the redirect chain is over http.max_redirects
+    |  |  +- BadRedirect       the Location header can't be followed
+    |  +- StatusError          the response's status is not one the spider handles; has .response
+    |  +- Skipped              not fetched by policy: counted, not logged as an error
+    |  |  +- RobotsDenied      robots.txt forbids it
+    |  |  +- OffSite           the host is outside allowed_domains
+    |  |  +- TooDeep           deeper than crawl.max_depth
+    |  +- CallbackError        the callback raised
+    |  +- ParseError           the parser for the media type raised
+    |  +- Quarantined          the process died several times while it was being fetched
+    +- RequestInvalid          a Request that can't be built: bad URL, unserialisable meta, unknown callback
+    +- ItemError               costs one item; has .item
+    +- FrontierError           fatal: the crawl's state can't be read or written
+    +- ExportError             fatal: the output can't be written
+    +- CrawlFailed             the crawl has ended, but can't be called done: nothing was fetched, or start() raised
+    +- FleetError              fatal: there is no worker left
+
+    DropItem, StopCrawl        signals that user code raises, outside the tree
+
+Whether a failure is retried is decided in the retry policy (:mod:`scrapekit.engine.retry`), not by these classes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ScrapekitError(Exception):
+    """The root of everything that scrapekit raises."""
+
+
+class ConfigError(ScrapekitError):
+    """The crawl can't start as it was asked for. The command line shows one line and exits with 2."""
+
+
+class SettingsError(ConfigError):
+    """A setting is unknown, of the wrong type or out of range."""
+
+
+class SpiderError(ConfigError):
+    """A spider file can't be read, or a spider is not usable as written."""
+
+
+class SpiderNotFound(SpiderError):
+    """No spider has that name."""
+
+
+class JobLocked(ConfigError):
+    """Another process runs this job."""
+
+
+class JobNotFound(ConfigError):
+    """There is no job to resume."""
+
+
+class OutputMismatch(ConfigError):
+    """The output file is not the one that this job wrote, or lost bytes that were committed."""
+
+
+class OutputError(ConfigError):
+    """The output can't be opened for writing."""
+
+
+class RequestError(ScrapekitError):
+    """One request failed. The crawl goes on.
+
+    Args:
+        message: One line: what went wrong.
+        request: The :class:`~scrapekit.Request` that it cost; None where it is not known yet.
+    """
+
+    def __init__(self, message: str = "", request: Any = None) -> None:
+        super().__init__(message)
+        self.request = request
+
+
+class DownloadError(RequestError):
+    """No complete response came back."""
+
+
+class ConnectError(DownloadError):
+    """No connection: refused, reset, unreachable, or the connect timeout ran out."""
+
+
+class DNSError(DownloadError):
+    """The host name has no address."""
+
+
+class TLSError(DownloadError):
+    """The TLS handshake failed, or the certificate was not accepted."""
+
+
+class ProxyError(DownloadError):
+    """The proxy, not the target, refused or failed."""
+
+
+class PoolExhausted(DownloadError):
+    """Every connection of the host's pool was in use until the pool timeout ran out."""
+
+
+class DeadlineExceeded(DownloadError):
+    """The read timeout or the total wall-clock timeout ran out."""
+
+
+class ProtocolError(DownloadError):
+    """The server does not speak HTTP as RFC 9112 has it, or broke the connection off."""
+
+
+class BodyTooLarge(DownloadError):
+    """The body, on the wire or decoded, is over ``http.max_body``."""
+
+
+class TruncatedBody(DownloadError):
+    """The body ended before its declared or its encoded end."""
+
+
+class TooManyRedirects(DownloadError):
+    """The chain of redirects is longer than ``http.max_redirects``."""
+
+
+class BadRedirect(DownloadError):
+    """The Location header is missing, malformed, or of a scheme that is not fetched."""
+
+
+class StatusError(RequestError):
+    """The response's status is not a success and not in ``Request.handle_statuses``.
+
+    Args:
+        message: One line, with the status.
+        request: The request.
+        response: The response; its body may be cut (see ``Request.errback``).
+    """
+
+    def __init__(self, message: str = "", request: Any = None, response: Any = None) -> None:
+        super().__init__(message, request)
+        self.response = response
+
+
+class Skipped(RequestError):
+    """Not fetched by policy. Counted, not logged as an error."""
+
+
+class RobotsDenied(Skipped):
+    """robots.txt forbids it."""
+
+
+class OffSite(Skipped):
+    """The host is outside ``allowed_domains``."""
+
+
+class TooDeep(Skipped):
+    """It was found deeper than ``crawl.max_depth``."""
+
+
+class CallbackError(RequestError):
+    """The spider's callback raised, or yielded what is neither an item nor a request."""
+
+
+class ParseError(RequestError):
+    """The parser for the response's media type raised."""
+
+
+class Quarantined(RequestError):
+    """The process died several times while this request was in flight, so it is not tried again."""
+
+
+class RequestInvalid(ScrapekitError, ValueError):
+    """A Request that can't be built: a bad URL, a ``meta`` that is not JSON, an unknown callback."""
+
+
+class ItemError(ScrapekitError):
+    """One item can't be written. The crawl goes on.
+
+    Args:
+        message: One line: what is wrong with it.
+        item: The item.
+    """
+
+    def __init__(self, message: str = "", item: Any = None) -> None:
+        super().__init__(message)
+        self.item = item
+
+
+class FrontierError(ScrapekitError):
+    """The crawl's durable state can't be read or written. The crawl stops."""
+
+
+class ExportError(ScrapekitError):
+    """The output can't be written, for instance because the disk is full. The crawl stops."""
+
+
+class CrawlFailed(ScrapekitError):
+    """The crawl has ended, but can't be called done: nothing was fetched, or ``start()`` raised."""
+
+
+class FleetError(ScrapekitError):
+    """There is no worker left, and none can be started. The crawl stops."""
+
+
+class DropItem(Exception):
+    """Raised by a pipeline to drop the item. It is counted, with the message as the reason."""
+
+
+class StopCrawl(Exception):
+    """Raised by a callback or pipeline to end the crawl cleanly, after what is in flight. The message is the reason."""
+
+
+def request_error(name: str) -> type[RequestError]:
+    """The :class:`RequestError` class called ``name``, as failures name theirs; RequestError itself for any other."""
+    found = globals().get(name)
+    if isinstance(found, type) and issubclass(found, RequestError):
+        return found
+    return RequestError

@@ -1,0 +1,6 @@
+"""Items to files: outputs that are cut back to what was committed, so that no crash tears or doubles a line."""
+
+from scrapekit.export.output import open_output, resume_output
+from scrapekit.export.sink import NullSink, Sink
+
+__all__ = ["NullSink", "Sink", "open_output", "resume_output"]

@@ -1,0 +1,66 @@
+"""The :class:`Sink`: where committed lines go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+
+class Sink(Protocol):
+    """An open output. Engine thread only (it may be opened in another one).
+
+    The engine stores :meth:`position` once before the first :meth:`append`, and then with every group of lines: append,
+    :meth:`flush`, store the position in the transaction that makes the group's requests done. After a crash,
+    :func:`~scrapekit.export.resume_output` cuts the output back to the stored position.
+
+    Attributes:
+        name: The path, or ``-`` for stdout, for messages and the report.
+        cut: Bytes beyond the stored position that were cut off when it was resumed.
+    """
+
+    name: str
+    cut: int
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Hand ``lines`` (without line ends) to the kernel: all of them, or none as far as the position goes.
+
+        Raises:
+            ExportError: They can't be written; the cause is the OSError. What was torn is cut off again if possible.
+        """
+
+    def position(self) -> dict[str, Any]:
+        """The end of what was appended, as a dict of JSON values that only this room understands."""
+
+    def flush(self) -> None:
+        """Wait until all that was appended is as durable as the output was opened for.
+
+        Raises:
+            ExportError: The disk reports an error.
+        """
+
+    def close(self) -> None:
+        """Close the output and give its lock back. A second call does nothing.
+
+        Raises:
+            ExportError: The file system reports only now that it can't keep what was written.
+        """
+
+
+class NullSink:
+    """A :class:`Sink` that keeps nothing, for crawls whose items are only streamed."""
+
+    name = ""
+    cut = 0
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Drop ``lines``."""
+
+    def position(self) -> dict[str, Any]:
+        """Nothing to remember."""
+        return {}
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""

@@ -1,0 +1,7 @@
+"""The hands: workers that turn leases into outcomes, and hold no state of the crawl."""
+
+from scrapekit.fleet.callbacks import Callbacks
+from scrapekit.fleet.threads import ThreadFleet
+from scrapekit.fleet.worker import Worker
+
+__all__ = ["Callbacks", "ThreadFleet", "Worker"]

@@ -1,0 +1,90 @@
+"""The inside of an actor on a Ray cluster: leases come in by one call, outcomes go out by another, all of it bytes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from pkgutil import resolve_name
+from queue import SimpleQueue
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from scrapekit.download import Downloader
+from scrapekit.fleet.child import CLOSE_SECONDS, OUTCOMES, READY, STATS, refusal
+from scrapekit.fleet.threads import ThreadFleet
+from scrapekit.fleet.wire import decode_leases, encode, together
+from scrapekit.messages import Outcome
+
+
+class Actor:
+    """One member of a :class:`~scrapekit.fleet.ray.RayFleet`, with threads and pools of its own.
+
+    It knows nothing of Ray, which makes it in a process of its own. ``submit``, ``take`` and ``close`` are called from
+    three threads at once; :meth:`start` comes first.
+
+    Args:
+        make: Import path, ``package.module:function``, of what builds the worker and its downloader from ``config``.
+        config: For ``make``.
+        files: The spider's code: a MessagePack mapping of relative paths to what the files hold.
+        workers: Threads.
+        linger: Seconds to wait for more, once there is something to take.
+    """
+
+    def __init__(self, make: str, config: bytes, files: bytes, workers: int, linger: float) -> None:
+        self._make = make
+        self._config = config
+        self._files = files
+        self._workers = workers
+        self._linger = linger
+        self._folder: TemporaryDirectory[str]
+        self._downloader: Downloader
+        self._fleet: ThreadFleet
+        self._outbox: SimpleQueue[Outcome | None] = SimpleQueue()
+        self._ended = False  # only the thread that takes looks at it
+
+    def start(self) -> bytes:
+        """Lay out the code in a folder of its own, which becomes the working directory, and begin to work.
+
+        Returns:
+            ``READY``, or ``REFUSED`` and why, in one line.
+        """
+        self._folder = TemporaryDirectory(prefix="scrapekit-")
+        try:
+            for name, content in msgspec.msgpack.decode(self._files, type=dict[str, bytes]).items():
+                path = Path(self._folder.name, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            os.chdir(self._folder.name)
+            worker, self._downloader = resolve_name(self._make)(self._config)
+        except Exception as error:  # noqa: BLE001  (user code: the engine's process says it in one line)
+            self._clean()
+            return refusal(error)
+        self._fleet = ThreadFleet(worker, self._workers, self._outbox.put)
+        return READY
+
+    def submit(self, leases: bytes) -> None:
+        """Begin to work on these."""
+        for lease in decode_leases(leases):
+            self._fleet.submit(lease)
+
+    def take(self) -> bytes:
+        """``OUTCOMES`` and what is finished, waiting until something is; at the end ``STATS`` and the pool's."""
+        if not self._ended:
+            batch = together(self._outbox, self._linger)
+            self._ended = None in batch
+            outcomes = [outcome for outcome in batch if outcome is not None]
+            if outcomes:
+                return OUTCOMES + encode(outcomes)
+        return STATS + msgspec.msgpack.encode(self._downloader.stats())
+
+    def close(self) -> None:
+        """End the threads and close the connections; what was finished can still be taken."""
+        self._downloader.close()
+        self._fleet.close(CLOSE_SECONDS)
+        self._clean()
+        self._outbox.put(None)  # the last thing: whoever takes it ends this process
+
+    def _clean(self) -> None:
+        os.chdir("/")
+        self._folder.cleanup()

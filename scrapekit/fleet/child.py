@@ -1,0 +1,80 @@
+"""The inside of a worker process: leases come in over a pipe, outcomes go out, in batches of whatever is there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from threading import Thread
+
+import msgspec
+
+from scrapekit.download import Downloader
+from scrapekit.errors import ScrapekitError
+from scrapekit.fleet.threads import ThreadFleet
+from scrapekit.fleet.wire import decode_leases, encode, together
+from scrapekit.fleet.worker import Worker
+from scrapekit.messages import Outcome
+
+READY, REFUSED, OUTCOMES, STATS = b"r", b"e", b"o", b"s"
+"""The first byte of what a child sends: it works, it can't (why, as text), outcomes, its pool's statistics."""
+
+CLOSE_SECONDS = 5.0
+
+
+def serve(pipe: Connection, workers: int, make: Callable[[], tuple[Worker, Downloader]]) -> None:
+    """Work until the parent closes the pipe, or dies. The main thread of a worker process.
+
+    Args:
+        pipe: To the parent.
+        workers: Threads.
+        make: Builds the worker and the downloader that it uses.
+    """
+    # Ctrl-C in a terminal, and a service manager's SIGTERM, reach us too: the parent alone decides what they mean.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        worker, downloader = make()
+    except Exception as error:  # noqa: BLE001  (user code: the parent says it in one line)
+        pipe.send_bytes(refusal(error))
+        return
+    outbox: SimpleQueue[Outcome | None] = SimpleQueue()
+    fleet = ThreadFleet(worker, workers, outbox.put)
+    sender = Thread(target=_send, args=(pipe, outbox), name="scrapekit-sender")
+    try:
+        pipe.send_bytes(READY)
+        sender.start()
+        while data := pipe.recv_bytes():
+            for lease in decode_leases(data):
+                fleet.submit(lease)
+    except BaseException as error:  # noqa: BLE001  (the parent learns of it by our death, and gives the leases back)
+        if not isinstance(error, EOFError | OSError):  # then the parent is dead: nobody waits for what is under way
+            traceback.print_exc()
+        os._exit(1)
+    downloader.close()
+    fleet.close(CLOSE_SECONDS)
+    outbox.put(None)
+    sender.join()
+    pipe.send_bytes(STATS + msgspec.msgpack.encode(downloader.stats()))
+    pipe.close()
+
+
+def refusal(error: Exception) -> bytes:
+    """What a worker says that can't be made."""
+    what = str(error) if isinstance(error, ScrapekitError) else f"{type(error).__name__}: {error}"
+    return REFUSED + what.encode()
+
+
+def _send(pipe: Connection, outbox: SimpleQueue[Outcome | None]) -> None:
+    """Send all that is finished, until the end. A thread of its own, so that no worker waits for the pipe."""
+    going = True
+    while going:
+        batch = together(outbox)
+        going = None not in batch
+        try:
+            pipe.send_bytes(OUTCOMES + encode([outcome for outcome in batch if outcome is not None]))
+        except OSError:
+            os._exit(1)  # the parent is dead

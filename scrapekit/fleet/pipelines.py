@@ -1,0 +1,73 @@
+"""The pipelines that items pass through, one set of instances a worker thread."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from scrapekit.errors import DropItem, ItemError, StopCrawl
+from scrapekit.messages import Yielded, encode_item
+from scrapekit.messages.reason import reason
+
+logger = logging.getLogger("scrapekit")
+
+
+class Pipelines:
+    """Makes each thread its own pipelines, so that they need no locks.
+
+    Args:
+        stages: Classes with ``process(item)`` and perhaps ``close()``, or functions of one item, in order.
+    """
+
+    def __init__(self, stages: Iterable[Callable[..., Any]]) -> None:
+        self._stages = list(stages)
+        self._local = threading.local()
+
+    def encode(self, items: Sequence[Any], yielded: Yielded) -> None:
+        """Pass ``items`` through the calling thread's pipelines and add what comes out to ``yielded``, as JSON."""
+        steps = self._steps()
+        for item in items:
+            try:
+                for step in steps:
+                    item = step(item)  # noqa: PLW2901  (that is what a pipeline does)
+                    if item is None:
+                        raise ItemError(f"pipeline {_name(step)} returned None: return the item, or raise DropItem")
+                yielded.items.append(encode_item(item))
+            except DropItem as drop:
+                why = reason(drop) or "DropItem"
+                yielded.dropped[why] = yielded.dropped.get(why, 0) + 1
+            except StopCrawl as stop:
+                yielded.stop = reason(stop) or "StopCrawl"
+            except ItemError as error:
+                yielded.item_errors.append(reason(error))
+            except Exception as error:  # noqa: BLE001  (user code: it costs this item, and is reported)
+                yielded.item_errors.append(f"pipeline raised {type(error).__name__}: {reason(error)}")
+
+    def close_thread(self) -> None:
+        """Close the calling thread's pipelines, the last one first."""
+        for stage in reversed(self._local.__dict__.pop("stages", [])):
+            close = getattr(stage, "close", None)
+            if close is not None:
+                try:
+                    close()
+                except Exception:
+                    logger.exception("pipeline %s could not be closed", type(stage).__name__)
+
+    def _steps(self) -> list[Callable[[Any], Any]]:
+        steps: list[Callable[[Any], Any]] | None = getattr(self._local, "steps", None)
+        if steps is None:
+            stages = [stage() if isinstance(stage, type) else stage for stage in self._stages]
+            steps = self._local.steps = [getattr(stage, "process", stage) for stage in stages]
+            self._local.stages = [
+                stage for stage, given in zip(stages, self._stages, strict=True) if stage is not given
+            ]
+        return steps
+
+
+def _name(step: Any) -> str:
+    with contextlib.suppress(AttributeError):
+        return str(step.__qualname__)
+    return type(step).__name__

@@ -1,0 +1,107 @@
+"""The fleet of processes: each has its own thread pool and PoolManager, and all the cores of a GIL Python work."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+import msgspec
+
+from scrapekit.download import PoolStats
+from scrapekit.errors import FleetError, SpiderError
+from scrapekit.fleet.child import OUTCOMES, READY, REFUSED, STATS
+from scrapekit.fleet.crew import Crew, Member
+from scrapekit.fleet.wire import decode_outcomes, encode
+from scrapekit.messages import Lease, Lost, Outcome
+
+
+class ProcessFleet(Crew):
+    """N worker processes under one engine.
+
+    Args:
+        start: Runs in the child: ``start(pipe, workers, config)``; found again by its import path.
+        config: Handed to it as it is.
+        processes: How many.
+        workers: Threads in each.
+        post: Puts a batch of outcomes, or a :class:`Lost`, into the engine's inbox.
+        method: How processes are started: ``spawn`` or ``forkserver``.
+
+    Raises:
+        SpiderError: The child can't start, for instance because it can't import the spider; one line.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[Connection, int, bytes], None],
+        config: bytes,
+        *,
+        processes: int,
+        workers: int,
+        post: Callable[[list[Outcome] | Lost | FleetError], Any],
+        method: str = "spawn",
+    ) -> None:
+        context = multiprocessing.get_context(method)
+
+        def spawn() -> _Child:
+            ours, theirs = context.Pipe()
+            process = context.Process(  # type: ignore[attr-defined]  # every context has it
+                target=start, args=(theirs, workers, config), name="scrapekit-process", daemon=True
+            )
+            process.start()
+            theirs.close()
+            return _Child(process, ours)
+
+        super().__init__(
+            spawn, size=processes, workers=workers, post=post, noun=("a worker process", "worker processes")
+        )
+
+
+class _Child(Member):
+    """One worker process, at the other end of a pipe."""
+
+    def __init__(self, process: Any, pipe: Connection) -> None:
+        super().__init__()
+        self._process = process
+        self._pipe = pipe
+
+    def ready(self, timeout: float) -> bool:
+        try:
+            if not self._pipe.poll(timeout):
+                return False
+            word = self._pipe.recv_bytes()
+        except (EOFError, OSError):
+            self._process.join()
+            raise ConnectionError(self.epitaph()) from None
+        if word[:1] == REFUSED:
+            raise SpiderError(f"a worker process can't start: {word[1:].decode()}")
+        assert word == READY
+        return True
+
+    def send(self, leases: list[Lease]) -> None:
+        self._pipe.send_bytes(encode(leases))
+
+    def finish(self) -> None:
+        self._pipe.send_bytes(b"")
+
+    def receive(self) -> list[Outcome] | None:
+        try:
+            while True:
+                word = self._pipe.recv_bytes()
+                if word[:1] == OUTCOMES:
+                    return decode_outcomes(word[1:])
+                assert word[:1] == STATS
+                self.stats = msgspec.msgpack.decode(word[1:], type=PoolStats)
+        except (EOFError, OSError):
+            self._process.join()
+            return None
+
+    def kill(self) -> None:
+        if self._process.is_alive():
+            self._process.kill()
+        self._process.join()
+
+    def epitaph(self) -> str:
+        code = self._process.exitcode
+        return f"exit code {code}" if code is None or code >= 0 else f"killed by signal {-code}"

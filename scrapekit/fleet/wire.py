@@ -1,0 +1,46 @@
+"""How leases and outcomes travel between processes: MessagePack of the typed messages, never pickle."""
+
+from __future__ import annotations
+
+import time
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+import msgspec
+
+from scrapekit.messages import Failed, Fetched, Lease, Outcome, Redirected
+
+encode = msgspec.msgpack.Encoder().encode
+"""A list of leases or of outcomes as bytes. Any thread."""
+
+T = TypeVar("T")
+_MOST = 256
+
+_leases = msgspec.msgpack.Decoder(list[Lease])
+_outcomes = msgspec.msgpack.Decoder(list[Fetched | Redirected | Failed])
+
+
+def decode_leases(data: bytes) -> list[Lease]:
+    """What :data:`encode` made of leases."""
+    return _leases.decode(data)
+
+
+def decode_outcomes(data: bytes) -> list[Outcome]:
+    """What :data:`encode` made of outcomes."""
+    return list(_outcomes.decode(data))
+
+
+def together(queue: SimpleQueue[T], linger: float = 0.0) -> list[T]:
+    """Whatever is in the queue, at most 256. Waits for the first, and ``linger`` seconds more for others to come.
+
+    While one batch travels, the next one gathers.
+    """
+    batch = [queue.get()]
+    if linger:
+        time.sleep(linger)
+    try:
+        while len(batch) < _MOST:
+            batch.append(queue.get_nowait())
+    except Empty:
+        pass
+    return batch

@@ -1,0 +1,196 @@
+"""The worker: one lease in, one outcome out."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from urllib3 import HTTPHeaderDict
+
+from scrapekit.download import Downloader, Reply
+from scrapekit.errors import (
+    BadRedirect,
+    CallbackError,
+    ParseError,
+    RequestError,
+    RequestInvalid,
+    StatusError,
+    request_error,
+)
+from scrapekit.fleet.callbacks import Callbacks, Harvest
+from scrapekit.fleet.pipelines import Pipelines
+from scrapekit.messages import (
+    Failed,
+    Fetched,
+    Lease,
+    Link,
+    Outcome,
+    Page,
+    Redirected,
+    Request,
+    Response,
+    Yielded,
+    link_of,
+)
+from scrapekit.messages.reason import reason, storable
+from scrapekit.spider import Spider
+from scrapekit.web.redirects import REDIRECTS, follow, headers_after
+
+_PAGE_LIMIT = 2**20  # bytes of a failed response's body that its errback gets
+_TRACEBACK_LIMIT = 20_000  # characters
+_FRAMES = 8  # innermost frames of a traceback: those are the user's
+
+
+class Worker:
+    """Does one hop and reports: it never sleeps, retries, follows or decides. Shared by the threads of a fleet.
+
+    Args:
+        spider: Whose callbacks to run.
+        downloader: Fetches.
+        parse: Turns a response into its document.
+        keep_partial: Whether items and requests count that a callback yielded before it raised.
+        keep: Whether to hand the responses over as they are, and run no callbacks.
+    """
+
+    def __init__(
+        self,
+        spider: Spider,
+        downloader: Downloader,
+        parse: Callable[[Response], Any],
+        *,
+        keep_partial: bool = False,
+        keep: bool = False,
+    ) -> None:
+        self.callbacks = Callbacks(spider)
+        """The spider's methods by name."""
+        self._keep_partial = keep_partial
+        self._downloader = downloader
+        self._parse = parse
+        self._keep = keep
+        self._pipelines = Pipelines(spider.pipelines)
+
+    def process(self, lease: Lease) -> Outcome:
+        """Fetch, parse, run the callback, encode what it yields; or run the errback of a lease that has failed.
+
+        Never raises: failures are outcomes, also ``SystemExit`` in a callback, and bugs of scrapekit itself.
+        """
+        try:
+            if lease.failure is not None:
+                return self._errback(lease, lease.failure)
+            reply = self._downloader.fetch(lease.request, host=lease.host, maxsize=lease.maxsize, cookies=lease.cookies)
+            return self._read(lease, reply)
+        except RequestError as error:
+            return _failed(lease, {"id": lease.id}, error)
+        except BaseException as error:  # noqa: BLE001  (a worker that dies would take its slot and its page with it)
+            return _failed(lease, {"id": lease.id}, CallbackError(f"{type(error).__name__}: {reason(error)}"), error)
+
+    def close_thread(self) -> None:
+        """The calling thread ends: close what was opened for it."""
+        self._pipelines.close_thread()
+
+    def _read(self, lease: Lease, reply: Reply) -> Outcome:
+        """What a reply is: a page, a redirect, a failure."""
+        request, status = lease.request, reply.status
+        facts: dict[str, Any] = {
+            "id": lease.id,
+            "status": status,
+            "size": len(reply.body),
+            "elapsed": reply.elapsed,
+            "set_cookies": reply.headers.getlist("set-cookie"),
+            "flags": reply.flags,
+        }
+        if 200 <= status < 300 or status in request.handle_statuses:
+            if lease.is_robots:
+                return Fetched(**facts, yielded=Yielded(), page=_page(reply))
+            return self._callback(lease, reply, facts)
+        if status in REDIRECTS:
+            try:
+                return Redirected(**facts, link=_next_hop(request, reply))
+            except (BadRedirect, RequestInvalid) as error:
+                return _failed(lease, facts, BadRedirect(str(error)))
+        return Failed(
+            **facts,
+            error=StatusError.__name__,
+            message=f"status {status}",
+            url=request.url,
+            page=None if request.errback is None else _page(reply),
+            retry_after=reply.headers.get("retry-after"),
+        )
+
+    def _callback(self, lease: Lease, reply: Reply, facts: dict[str, Any]) -> Outcome:
+        """Parse and run the callback; when it raises, what it had yielded goes, unless it is to be kept."""
+        request = lease.request
+        response = Response(
+            request.url,
+            reply.status,
+            reply.headers,
+            reply.body,
+            request=request,
+            elapsed=reply.elapsed,
+            flags=reply.flags,
+            parse=self._parse,
+        )
+        if self._keep:
+            return Fetched(**facts, yielded=Yielded(), kept=response)
+        harvest = Harvest(self.callbacks, self._pipelines)
+        try:
+            callback = self.callbacks.find(request.callback)
+            harvest.take(partial(callback, response, **request.cb_kwargs))
+        except BaseException as error:  # noqa: BLE001  (user code may raise anything, and costs this page only)
+            failed = _failed(lease, facts, _blame(error, callback=request.callback or "parse"), error)
+            if self._keep_partial:
+                failed.yielded = harvest.finish()
+            return failed
+        if response.flags:
+            facts["flags"] = tuple(map(reason, response.flags))
+        return Fetched(**facts, yielded=harvest.finish())
+
+    def _errback(self, lease: Lease, failure: Failed) -> Outcome:
+        """Run the errback: the request stays failed, what the errback yields counts."""
+        request = lease.request
+        error = request_error(failure.error)(failure.message, request)
+        if isinstance(error, StatusError) and failure.page is not None:
+            page = failure.page
+            error.response = Response(
+                page.url, page.status, HTTPHeaderDict(page.headers), page.body, request=request, parse=self._parse
+            )
+        harvest = Harvest(self.callbacks, self._pipelines)
+        try:
+            harvest.take(partial(self.callbacks.find(request.errback), error))
+        except BaseException as raised:  # noqa: BLE001  (user code, as above)
+            failed = _failed(lease, {"id": lease.id}, _blame(raised, callback=request.errback), raised)
+            failed.final = True
+            return failed
+        failure.yielded = harvest.finish()
+        failure.final = True
+        failure.page = None
+        return failure
+
+
+def _blame(error: BaseException, *, callback: str) -> RequestError:
+    """What a page failed of, whose callback raised ``error``."""
+    if isinstance(error, (CallbackError, ParseError)):
+        return error
+    return CallbackError(f"{callback} raised {type(error).__name__}: {reason(error)}")
+
+
+def _failed(lease: Lease, facts: dict[str, Any], error: RequestError, cause: BaseException | None = None) -> Failed:
+    """The outcome that says ``error``, with the traceback of its ``cause`` in user code."""
+    where = None
+    if cause is not None:
+        where = storable("".join(traceback.format_exception(cause, limit=-_FRAMES))[:_TRACEBACK_LIMIT])
+    return Failed(**facts, error=type(error).__name__, message=reason(error), url=lease.request.url, traceback=where)
+
+
+def _next_hop(request: Request, reply: Reply) -> Link:
+    """The request that follows a redirect."""
+    hop = follow(request.method, request.url, reply.status, reply.headers.get("location"))
+    headers = headers_after(request.headers, request.url, hop.url, hop.keep_body)
+    body = request.body if hop.keep_body else None
+    return link_of(request.replace(url=hop.url, method=hop.method, headers=headers, body=body))
+
+
+def _page(reply: Reply) -> Page:
+    return Page(reply.url, reply.status, list(reply.headers.items()), reply.body[:_PAGE_LIMIT])

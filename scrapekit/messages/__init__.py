@@ -1,0 +1,27 @@
+"""What flows between the rooms: values without I/O, safe to hand to any thread and to any process."""
+
+from scrapekit.messages.items import encode_item, is_item
+from scrapekit.messages.lease import Lease
+from scrapekit.messages.link import Link, link_of, request_of
+from scrapekit.messages.outcome import Failed, Fetched, Lost, Outcome, Page, Redirected, Seeded, Yielded
+from scrapekit.messages.request import Request
+from scrapekit.messages.response import Response
+
+__all__ = [
+    "Failed",
+    "Fetched",
+    "Lease",
+    "Link",
+    "Lost",
+    "Outcome",
+    "Page",
+    "Redirected",
+    "Request",
+    "Response",
+    "Seeded",
+    "Yielded",
+    "encode_item",
+    "is_item",
+    "link_of",
+    "request_of",
+]

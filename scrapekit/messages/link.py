@@ -1,0 +1,80 @@
+"""The :class:`Link`: a request as the frontier stores it, made by a worker, so that the engine need not look inside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
+from scrapekit.messages.request import Request
+from scrapekit.web.urls import address, fingerprint
+
+
+class Link(Struct, frozen=True, array_like=True, gc=False):
+    """A new request on its way to the frontier.
+
+    Args:
+        url: As it will be fetched.
+        host: The throttle's key: the lower-case host name, without the port.
+        fingerprint: 16 bytes that the same request always has; None for ``dont_filter``.
+        callback: Name of the spider's method; None for ``parse``.
+        priority: A higher one is fetched earlier.
+        extra: All that differs from a plain GET, as JSON; None where nothing does.
+    """
+
+    url: str
+    host: str
+    fingerprint: bytes | None
+    callback: str | None = None
+    priority: int = 0
+    extra: bytes | None = None
+
+
+class _Extra(Struct, frozen=True, omit_defaults=True):
+    """The rarer arguments of a request, as they are stored."""
+
+    method: str = "GET"
+    headers: dict[str, str] = {}
+    body: bytes | None = None
+    meta: dict[str, Any] = {}
+    cb_kwargs: dict[str, Any] = {}
+    errback: str | None = None
+    session: str = ""
+    proxy: str | None = None
+    timeout: float | None = None
+    delay: float | None = None
+    handle_statuses: tuple[int, ...] = ()
+
+
+_PLAIN = _Extra()
+_FIELDS = _Extra.__struct_fields__
+_DEFAULTS = [(name, getattr(_PLAIN, name)) for name in _FIELDS]
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Extra).decode
+
+
+def link_of(request: Request) -> Link:
+    """Encode ``request`` for the frontier. Pure; any thread."""
+    url, host, plain_fingerprint = address(request.url)
+    extra = _Extra(*[getattr(request, name) for name in _FIELDS])
+    if extra == _PLAIN:
+        stored, identity = None, plain_fingerprint
+    else:
+        stored = _encode(extra)
+        plain = extra.method == "GET" and extra.body is None
+        identity = plain_fingerprint if plain else fingerprint(extra.method, url, extra.body)
+    return Link(url, host, None if request.dont_filter else identity, request.callback, request.priority, stored)
+
+
+def request_of(url: str, callback: str | None, priority: int, extra: bytes | None, dont_filter: bool) -> Request:
+    """Decode what :func:`link_of` encoded. Pure; any thread."""
+    request = Request(url, callback, priority=priority, dont_filter=dont_filter)
+    if extra is not None:
+        rare = _decode(extra)
+        for name, default in _DEFAULTS:
+            value = getattr(rare, name)
+            if value != default:
+                force_setattr(request, name, value)  # it was checked before it was stored
+    return request

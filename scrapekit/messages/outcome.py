@@ -1,0 +1,133 @@
+"""The outcomes: what a worker reports to the engine. Failures are values here, not exceptions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from scrapekit.messages.link import Link
+from scrapekit.messages.request import Request
+
+
+class Yielded(Struct):
+    """What a callback yielded, encoded by the worker once the callback had returned.
+
+    Args:
+        items: One JSON object each, without the line end.
+        links: New requests.
+        dropped: Items that a pipeline dropped, counted by reason.
+        item_errors: Items that couldn't be written: one line each, saying what was wrong.
+        stop: The reason, where the callback or a pipeline raised StopCrawl.
+    """
+
+    items: list[bytes] = []
+    links: list[Link] = []
+    dropped: dict[str, int] = {}
+    item_errors: list[str] = []
+    stop: str | None = None
+
+
+class Page(Struct, frozen=True):
+    """A response as plain values, to be sent to wherever its errback or the robots rules are evaluated."""
+
+    url: str
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+class Outcome(Struct, kw_only=True, tag=True):
+    """What came of one lease. The engine thread alone reads it after the worker has posted it.
+
+    Args:
+        id: The lease's.
+        status: The HTTP status; 0 where no response came.
+        size: Bytes of the decoded body.
+        elapsed: Seconds from the start of the exchange to its last byte; 0 where there was none.
+        set_cookies: The values of the response's Set-Cookie headers.
+        retry_after: The value of the response's Retry-After header.
+        flags: What was odd about the response, such as ``parse_truncated``.
+    """
+
+    id: int
+    status: int = 0
+    size: int = 0
+    elapsed: float = 0.0
+    set_cookies: list[str] = []
+    retry_after: str | None = None
+    flags: tuple[str, ...] = ()
+
+
+class Fetched(Outcome):
+    """The response came, was parsed, and its callback returned.
+
+    Args:
+        yielded: What the callback yielded.
+        page: The response itself, for robots.txt.
+        kept: The :class:`~scrapekit.Response`, where the fleet was asked to keep it (threads only).
+    """
+
+    yielded: Yielded
+    page: Page | None = None
+    kept: Any = None
+
+
+class Redirected(Outcome):
+    """The response is a redirect that can be followed.
+
+    Args:
+        link: The request that follows it.
+    """
+
+    link: Link
+
+
+class Failed(Outcome):
+    """No usable response, or the parser or the callback raised.
+
+    Args:
+        error: Name of the :class:`~scrapekit.errors.RequestError` class.
+        message: One line.
+        url: The URL that failed.
+        traceback: Where user code raised.
+        yielded: Where the spider keeps the items before the error, or where an errback ran: what they are.
+        page: The response, for the errback.
+        request: The request, where the failure is handed to whoever asked for it.
+        final: True once an errback has run: nothing is left to decide.
+    """
+
+    error: str
+    message: str
+    url: str = ""
+    traceback: str | None = None
+    yielded: Yielded | None = None
+    page: Page | None = None
+    request: Request | None = None
+    final: bool = False
+
+
+class Lost(Struct):
+    """Leases whose worker process or node has died: no outcome will come.
+
+    Args:
+        ids: The leases'.
+        reason: One line.
+    """
+
+    ids: list[int]
+    reason: str
+
+
+class Seeded(Struct):
+    """The next start requests of the spider.
+
+    Args:
+        links: In the order of ``Spider.start()``.
+        exhausted: ``start()`` has ended.
+        error: One line, where ``start()`` raised, or yielded what can't be a request.
+    """
+
+    links: list[Link]
+    exhausted: bool = False
+    error: str | None = None

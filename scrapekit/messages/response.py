@@ -1,0 +1,194 @@
+"""The :class:`Response`: what a callback gets."""
+
+from __future__ import annotations
+
+import json as stdlib_json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+from urllib3 import HTTPHeaderDict
+
+from scrapekit.errors import ParseError, RequestInvalid
+from scrapekit.messages.request import Request
+from scrapekit.web.encodings import decode, detect
+from scrapekit.web.urls import join
+
+
+class Response:
+    """One fully read HTTP response. It, its document and its selectors stay in the thread that made them.
+
+    Args:
+        url: The URL that was fetched.
+        status: The HTTP status.
+        headers: Case-insensitive; ``headers["Set-Cookie"]`` joins several, ``headers.getlist()`` keeps them apart.
+        body: The decoded body.
+        request: The :class:`Request` that this answers.
+        elapsed: Seconds from the start of the exchange to its last byte.
+        flags: What was odd about it, such as ``parse_truncated``.
+        parse: Turns the response into its document; given by whoever makes the response.
+    """
+
+    __slots__ = ("_base", "_doc", "_encoding", "_parse", "_text", "body", "elapsed", "flags", "headers", "request",
+                 "status", "url")  # fmt: skip
+
+    def __init__(
+        self,
+        url: str,
+        status: int = 200,
+        headers: HTTPHeaderDict | None = None,
+        body: bytes = b"",
+        *,
+        request: Request,
+        elapsed: float = 0.0,
+        flags: Iterable[str] = (),
+        parse: Callable[[Response], Any],
+    ) -> None:
+        self.url = url
+        self.status = status
+        self.headers = HTTPHeaderDict() if headers is None else headers
+        self.body = body
+        self.request = request
+        self.elapsed = elapsed
+        self.flags = list(flags)
+        self._parse: Callable[[Response], Any] | None = parse
+        self._doc: Any = None
+        self._encoding: str | None = None
+        self._text: str | None = None
+        self._base: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status} {self.url} {len(self.body)} bytes>"
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """The request's ``meta``."""
+        return self.request.meta
+
+    @property
+    def encoding(self) -> str:
+        """The codec of the body: by BOM, header, meta tag, then detection, in the order of the WHATWG."""
+        if self._encoding is None:
+            self._encoding = detect(self.body, self.headers.get("content-type"))
+        return self._encoding
+
+    @property
+    def text(self) -> str:
+        """The body as text. What can't be decoded is U+FFFD."""
+        if self._text is None:
+            self._text = decode(self.body, self.encoding)
+        return self._text
+
+    @property
+    def doc(self) -> Any:
+        """What the parser for the media type made of the body. Parsed at first use.
+
+        Raises:
+            ParseError: The parser raised.
+        """
+        if self._parse is not None:
+            parse, self._parse = self._parse, None
+            try:
+                self._doc = parse(self)
+            except ParseError:
+                self._parse = parse
+                raise
+            except Exception as error:
+                self._parse = parse
+                raise ParseError(f"{type(error).__name__}: {error}", self.request) from error
+        return self._doc
+
+    def json(self) -> Any:
+        """The body as JSON, whatever its media type.
+
+        Raises:
+            ParseError: It is not JSON.
+        """
+        if self.encoding == "utf-8":
+            with suppress(msgspec.DecodeError, RecursionError):  # the standard library judges, and says what is wrong
+                return msgspec.json.decode(self.body)
+        try:
+            return stdlib_json.loads(self.text)  # also takes NaN and lone surrogates, which sites do send
+        except (ValueError, RecursionError) as error:
+            raise ParseError(f"not JSON: {error}", self.request) from error
+
+    def css(self, query: str) -> Any:
+        """The elements, texts (``::text``) or attributes (``::attr(x)``) that ``query`` selects."""
+        return self._selecting("css")(query)
+
+    def xpath(self, query: str, **variables: Any) -> Any:
+        """What the XPath 1.0 expression ``query`` selects; ``$name`` in it is ``variables["name"]``."""
+        return self._selecting("xpath")(query, **variables)
+
+    def re(self, pattern: str) -> list[str]:
+        """All matches of the regular expression in the text: of its groups, where it has any."""
+        return self._selecting("re")(pattern)  # type: ignore[no-any-return]
+
+    def urljoin(self, href: str) -> str:
+        """``href`` as an absolute URL, against the page's ``<base href>`` or its own; ``href`` itself if malformed."""
+        return join(self._base_url(), href) or href
+
+    def follow(self, link: Any, callback: Any = None, **arguments: Any) -> Request:
+        """A request to ``link``: a URL, relative or not, or a selector of an element with an ``href`` or ``src``.
+
+        Args:
+            link: The URL or selector.
+            callback: As for :class:`Request`.
+            **arguments: As for :class:`Request`.
+
+        Raises:
+            RequestInvalid: It can't be fetched, or there is no link in it.
+        """
+        href = _href(link)
+        if href is None:
+            raise RequestInvalid(f"follow() found no link in {link!r} (page {self.url})")
+        return Request(self.urljoin(href), callback, **arguments)
+
+    def follow_all(self, links: Any, callback: Any = None, **arguments: Any) -> Iterator[Request]:
+        """Requests to all ``links`` that can be fetched; ``mailto:``, ``javascript:`` and malformed ones are skipped.
+
+        Args:
+            links: A CSS selector of elements with an ``href`` or ``src``, or an iterable of URLs or of selectors.
+            callback: As for :class:`Request`.
+            **arguments: As for :class:`Request`.
+        """
+        base = self._base_url()
+        hrefs = self._selecting("hrefs")(links) if isinstance(links, str) else map(_href, links)
+        for href in hrefs:
+            url = href and join(base, href)
+            if url:
+                yield Request(url, callback, **arguments)
+
+    def _base_url(self) -> str:
+        if self._base is None:
+            # Only markup has a base of its own: nothing else need be parsed to join a URL.
+            kind = self.headers.get("content-type", "html").lower()
+            base = getattr(self.doc, "base_url", None) if "html" in kind or "xml" in kind else None
+            self._base = base or self.url
+        return self._base
+
+    def _selecting(self, method: str) -> Callable[..., Any]:
+        """The document's method of that name, or an error that says why there is none."""
+        doc = self.doc
+        if not hasattr(doc, method):
+            media_type = self.headers.get("content-type", "none")
+            raise ParseError(
+                f"response.{method}() needs an HTML or XML document; the media type of {self.url} is {media_type}, "
+                f"and its document is {type(doc).__name__}: see response.doc",
+                self.request,
+            )
+        return getattr(doc, method)  # type: ignore[no-any-return]
+
+
+def _href(link: Any) -> str | None:
+    """The URL in a link: a str, or a selector of an element with an ``href`` or ``src``, or of the attribute itself."""
+    if isinstance(link, str):
+        return link
+    if isinstance(link, Sequence):  # a list of selectors: the first, as in get()
+        return _href(link[0]) if link else None
+    text = getattr(link, "root", None)
+    if isinstance(text, str):
+        return text
+    attributes = getattr(link, "attrib", None)
+    return (attributes.get("href") or attributes.get("src")) if attributes else None

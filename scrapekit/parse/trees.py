@@ -1,0 +1,96 @@
+"""From bytes to an lxml tree, by parsers that each thread has for itself.
+
+libxml2 parses without the GIL, but a parser object that threads share makes them wait for each other.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import NamedTuple
+
+from lxml import etree
+from lxml.etree import ErrorTypes, _Element
+
+from scrapekit.parse.queries import Language
+
+TRUNCATED = "parse_truncated"
+"""A limit of libxml2 (2,046 nested elements in HTML; 254, or a text of 10 MB, in XML) cut the rest of the page off."""
+
+RECOVERED = "parse_recovered"
+"""The XML is not well-formed, and something of it may be missing."""
+
+
+class Tree(NamedTuple):
+    """A parsed body.
+
+    Args:
+        root: The root element; an empty text if the body holds none.
+        flags: What was odd: TRUNCATED, RECOVERED.
+    """
+
+    root: _Element | str
+    flags: tuple[str, ...]
+
+
+def grow(source: str | bytes, language: Language) -> Tree:
+    """The tree of ``source``, whatever it is: nothing in it raises. Any thread; the tree stays there.
+
+    Args:
+        source: Text, or bytes in UTF-8. What is not UTF-8 becomes U+FFFD; what it declares as its encoding is ignored.
+        language: By the media type; XHTML served as HTML is HTML.
+    """
+    data = source.encode("utf-8", "replace") if isinstance(source, str) else source
+    if _KEEPS_INVALID_BYTES and not data.isascii():
+        data = data.decode("utf-8", "replace").encode()
+    data = data.replace(b"\0", b"").removeprefix(b"\xef\xbb\xbf")  # libxml2 takes a BOM without a text for one
+    if language == "html":
+        parser: etree.HTMLParser | etree.XMLParser = _thread.html
+    else:
+        parser = _thread.xml
+        data = _SURROGATES.sub(b"&#xFFFD;", data)
+    try:
+        root = etree.fromstring(data, parser)
+    except etree.XMLSyntaxError:  # an empty document
+        root = None
+    return Tree("" if root is None else root, _flags(parser) if parser.error_log else ())
+
+
+_KEEPS_INVALID_BYTES = etree.LIBXML_VERSION < (2, 14)  # and reading such a text then raises UnicodeDecodeError
+
+# References to half a character, as some feeds write emoji. libxml2 2.14 recovers them as bytes that are not UTF-8.
+_SURROGATES = re.compile(
+    rb"&#(?:x0*[Dd][89A-Fa-f][0-9A-Fa-f]{2}"
+    rb"|0*(?:5529[6-9]|55[3-9]\d\d|56\d{3}|57[0-2]\d\d|573[0-3]\d|5734[0-3]));"
+)
+
+
+class _Thread(threading.local):
+    def __init__(self) -> None:
+        # HTML has no entities that could explode, so the only limit it needs is that on the body.
+        self.html = etree.HTMLParser(encoding="utf-8", recover=True, huge_tree=True)
+        self.xml = etree.XMLParser(
+            encoding="utf-8", recover=True, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
+        )
+
+
+_thread = _Thread()
+
+_LIMITS = frozenset(
+    {
+        getattr(ErrorTypes, "ERR_RESOURCE_LIMIT", 114),  # named since lxml 6
+        ErrorTypes.ERR_ENTITY_LOOP,
+        ErrorTypes.ERR_NAME_TOO_LONG,
+        ErrorTypes.ERR_INTERNAL_ERROR,  # the depth, before libxml2 2.14
+        ErrorTypes.ERR_NO_MEMORY,  # a long text, before libxml2 2.14
+    }
+)
+
+
+def _flags(parser: etree.HTMLParser | etree.XMLParser) -> tuple[str, ...]:
+    errors = parser.error_log.filter_from_errors()  # the log keeps a hundred, and the last
+    truncated = any(error.type in _LIMITS for error in errors)
+    recovered = isinstance(parser, etree.XMLParser) and any(
+        error.type not in _LIMITS for error in errors.filter_from_fatals()
+    )
+    return (TRUNCATED,) * truncated + (RECOVERED,) * recovered

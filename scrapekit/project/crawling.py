@@ -1,0 +1,285 @@
+"""The :class:`Crawl`: one spider with its settings, wired into an engine with its hands."""
+
+from __future__ import annotations
+
+import random
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import msgspec
+
+from scrapekit.engine import (
+    Audience,
+    Engine,
+    Frontier,
+    Inbox,
+    InFlight,
+    Outcomes,
+    RetryPolicy,
+    Robots,
+    Scheduler,
+    SeedThread,
+    Stats,
+    SteadyClock,
+)
+from scrapekit.errors import RequestInvalid, SpiderError
+from scrapekit.export import NullSink, Sink, open_output, resume_output
+from scrapekit.fleet import Callbacks
+from scrapekit.project.hands import Hands
+from scrapekit.project.report import CrawlReport
+from scrapekit.settings import FailIf, RetrySettings, Settings
+from scrapekit.spider import Spider, check_spider, start_hosts
+from scrapekit.web import CookieJar, Scope
+
+
+class JobFiles(Protocol):
+    """Where a job keeps its state."""
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def frontier_path(self) -> Path:
+        """The database."""
+        ...
+
+    @property
+    def in_flight_path(self) -> Path:
+        """What the workers have."""
+        ...
+
+
+class Crawl:
+    """One crawl, ready to run. A context manager: leaving it closes every connection, thread and file.
+
+    Args:
+        spider: The spider.
+        settings: All of them: this is where they are handed out.
+        job: Where its state is kept; None for a crawl that can't be resumed, whose state goes when it is closed.
+        target: Path of the output, ``-`` for stdout, None for none.
+        overwrite: Whether to empty the output first; otherwise it is appended to.
+        parents: Whether to make the folders that the output lies in.
+        resume: Whether to go on with the job: the output is cut back to what was committed.
+        audience: Whoever is shown what has become final.
+        keep: Whether the audience gets the responses and failures themselves, and no callback runs.
+
+    Raises:
+        ConfigError: Something can't be used as it was given; the message is one line.
+        FrontierError: The job's state can't be read.
+    """
+
+    def __init__(
+        self,
+        spider: Spider,
+        settings: Settings,
+        *,
+        job: JobFiles | None = None,
+        target: str | Path | None = None,
+        overwrite: bool = False,
+        parents: bool = False,
+        resume: bool = False,
+        audience: Audience | None = None,
+        keep: bool = False,
+    ) -> None:
+        check_spider(spider)
+        starts = start_hosts(spider)
+        self._spider = spider
+        self._job = job
+        self._clock = SteadyClock()
+        crawl = settings.crawl
+        self._fail_if = crawl.fail_if
+        fsync = crawl.durability == "power"
+        with ExitStack() as opened:
+            # An empty name is a temporary database: on the disk, so that memory is flat, and gone at the end.
+            frontier = Frontier("" if job is None else str(job.frontier_path), crawl.durability)
+            opened.callback(frontier.close)
+            self._frontier = frontier
+            callbacks = Callbacks(spider)
+            for name, count in frontier.callbacks().items() if resume else ():
+                _check_callback(callbacks, name, count)
+            inbox = Inbox()
+            seeds = None
+            if not frontier.get("seeds_done", False):
+                taken = frontier.get("seeds_taken", 0)
+                seeds = SeedThread(spider.start, skip=taken, check=callbacks.check, post=inbox.post)
+                opened.callback(seeds.close)
+                if not resume and not keep:
+                    seeds.await_first()
+            domains = spider.allowed_domains if crawl.allowed_domains is None else crawl.allowed_domains
+            domains = [domains] if isinstance(domains, str) else domains
+            open_scope = domains is not None and not domains
+            scope = Scope([*frontier.scope(), *starts] if open_scope else domains)
+            self._hands = Hands(spider, settings, inbox.post, keep=keep)
+            opened.callback(self._hands.close)
+            # Last of all that can refuse what was asked for: until here, an old output is as it was.
+            self._output = opened.enter_context(
+                _closing(_open(frontier if resume else None, target, overwrite=overwrite, parents=parents, fsync=fsync))
+            )
+            capacity = self._hands.fleet.capacity
+            in_flight = InFlight(None if job is None else job.in_flight_path, capacity)
+            opened.callback(in_flight.close)
+            retry = _retry(settings.retry)
+            self._quarantined = frontier.recover(
+                in_flight.left, self._clock.now(), settings.retry.max_retry_after, crawl.quarantine_after
+            )
+            stats = msgspec.convert(frontier.get("stats", {}), Stats, strict=False)
+            stats.quarantined += len(self._quarantined)
+            jar = None
+            if settings.http.cookies:
+                jar = CookieJar()
+                jar.load(frontier.get("cookies", []))
+            jitter = random.Random()  # noqa: S311  (nobody gains by guessing it)
+            scheduler = Scheduler(settings.throttle.for_host, jitter, window=max(1024, 4 * capacity))
+            robots = None
+            if settings.robots.obey:
+                robots = Robots(
+                    frontier,
+                    retry,
+                    user_agent=settings.http.user_agent,
+                    max_delay=settings.robots.max_crawl_delay,
+                    ttl=settings.robots.ttl,
+                )
+            self._outcomes = Outcomes(
+                frontier=frontier,
+                scheduler=scheduler,
+                retry=retry,
+                stats=stats,
+                robots=robots,
+                jar=jar,
+                scope=scope,
+                open_scope=open_scope,
+                max_depth=crawl.max_depth,
+                max_redirects=settings.http.max_redirects,
+                quarantine_after=crawl.quarantine_after,
+                keep_failures=keep,
+            )
+            self.engine = Engine(
+                frontier=frontier,
+                scheduler=scheduler,
+                outcomes=self._outcomes,
+                fleet=self._hands.fleet,
+                inbox=inbox,
+                seeds=seeds,
+                output=self._output,
+                in_flight=in_flight,
+                clock=self._clock,
+                robots=robots,
+                jar=jar,
+                max_pages=crawl.max_pages,
+                max_items=crawl.max_items,
+                drain_timeout=crawl.drain_timeout,
+                audience=audience,
+            )
+            """For its ``snapshot`` and its ``stop()``."""
+            self._opened = opened.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def run(self) -> CrawlReport:
+        """Crawl, in the calling thread, until nothing is left or ``engine.stop()``. Once only.
+
+        Raises:
+            FrontierError, ExportError: State or output can't be written; what was committed stays.
+            FleetError: No worker is left.
+        """
+        started = self._clock.now()
+        reason = self.engine.run()
+        stats = self.engine.stats
+        failure = self._outcomes.failure
+        if failure is None and reason == "finished":
+            failure = _why_failed(stats, self._fail_if)
+        counts = self._frontier.counts()
+        return CrawlReport(
+            spider=self._spider.name,
+            job="" if self._job is None else self._job.id,
+            reason=reason,
+            stats=stats,
+            pool=self._hands.finish(),
+            workers=self._hands.fleet.capacity,
+            output=self._output.name,
+            elapsed=self._clock.now() - started,
+            pending=counts["pending"],
+            quarantined=(*self._quarantined, *self._outcomes.quarantined),
+            failure=failure,
+            stopped_by=self._outcomes.stop_reason,
+            start_error=self._outcomes.failure,
+        )
+
+    def close(self) -> None:
+        """Close everything; idempotent. Not from a worker."""
+        self._opened.close()
+
+
+class _closing:  # noqa: N801  (like contextlib.closing, which is typed for objects that it doesn't need)
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def __enter__(self) -> Sink:
+        return self._sink
+
+    def __exit__(self, *_: object) -> None:
+        self._sink.close()
+
+
+def _check_callback(callbacks: Callbacks, name: str, count: int) -> None:
+    try:
+        callbacks.find(name)
+    except RequestInvalid as error:
+        raise SpiderError(f"{count} requests of the job wait for a callback that is gone: {error}") from error
+
+
+def _open(resumed: Frontier | None, target: str | Path | None, *, overwrite: bool, parents: bool, fsync: bool) -> Sink:
+    """The output, new or cut back to what the resumed frontier says was committed."""
+    if target is None:
+        return NullSink()
+    # A job that was killed before its first commit has no position: its output begins as it was asked for.
+    committed = None if resumed is None else resumed.get("output")
+    if committed is None:
+        return open_output(target, overwrite=overwrite, parents=parents, fsync=fsync)
+    return resume_output(target, committed, fsync=fsync)
+
+
+def _retry(retry: RetrySettings) -> RetryPolicy:
+    return RetryPolicy(
+        times=retry.times,
+        statuses=retry.statuses,
+        exceptions=retry.exceptions,
+        initial=retry.backoff.initial,
+        maximum=retry.backoff.max,
+        multiplier=retry.backoff.multiplier,
+        max_retry_after=retry.max_retry_after,
+    )
+
+
+def _why_failed(stats: Stats, limits: FailIf) -> str | None:
+    """Why a crawl that has come to its end can't be called a success; None where it can."""
+    if not stats.pages:
+        return _why_nothing(stats)
+    ended = stats.pages + stats.failed + stats.quarantined
+    share = (stats.failed + stats.quarantined) / ended
+    if limits.error_share is not None and share > limits.error_share:
+        return f"{share:.1%} of the requests failed, more than crawl.fail_if.error_share ({limits.error_share:.1%})"
+    if limits.items_below is not None and stats.items < limits.items_below:
+        return f"{stats.items} items, fewer than crawl.fail_if.items_below ({limits.items_below})"
+    return None
+
+
+def _why_nothing(stats: Stats) -> str:
+    """Why there is not one page."""
+    reasons = [*stats.errors.items(), *stats.skipped.items()]
+    if stats.quarantined:
+        return f"nothing was fetched: {stats.quarantined} requests killed their process and were given up"
+    if not reasons:
+        return "no start requests" if not stats.queued else "nothing was fetched"
+    kind, tally = max(reasons, key=lambda reason: reason[1].count)
+    return f"nothing was fetched: {kind}: {tally.url}: {tally.message}"

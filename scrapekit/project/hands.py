@@ -1,0 +1,164 @@
+"""Which hands a crawl gets: threads, or processes or actors that build the same worker for themselves."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+from collections.abc import Callable
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from scrapekit.download import Downloader, PoolStats
+from scrapekit.engine import Fleet
+from scrapekit.errors import SpiderError
+from scrapekit.fleet import ThreadFleet, Worker
+from scrapekit.messages import Response
+from scrapekit.parse import Parsers
+from scrapekit.project.spiders import load_spider, make_spider
+from scrapekit.settings import HttpSettings, Settings
+from scrapekit.spider import Spider
+
+_CLOSE_SECONDS = 5.0  # that the workers get to end, once the pool under them is closed
+
+
+class Hands:
+    """The fleet of one crawl, and what lies under it.
+
+    Args:
+        spider: Whose callbacks the workers run.
+        settings: ``fleet`` and ``workers`` say which hands and how many.
+        post: Puts what they have to say into the engine's inbox.
+        keep: Whether responses are handed over as they are; only threads can.
+    """
+
+    def __init__(self, spider: Spider, settings: Settings, post: Callable[[Any], Any], *, keep: bool = False) -> None:
+        kind, _, detail = settings.fleet.partition(":")
+        self.fleet: Fleet
+        """The engine's side of it."""
+        self._downloader: Downloader | None
+        self._stats: Callable[[], PoolStats]
+        if kind == "processes" and not keep:
+            from scrapekit.fleet.processes import ProcessFleet  # noqa: PLC0415  (multiprocessing, for those who want it)
+
+            processes = ProcessFleet(
+                start,
+                msgspec.json.encode(_order(spider, settings)),
+                processes=int(detail),
+                workers=settings.workers,
+                post=post,
+                method=settings.processes.start_method,
+            )
+            self.fleet, self._stats = processes, processes.stats
+            self._downloader = None
+        elif kind == "ray" and not keep:
+            from scrapekit.project.cluster import ray_fleet  # noqa: PLC0415  (as above)
+            from scrapekit.project.luggage import pack  # noqa: PLC0415
+
+            order = _order(spider, settings)
+            order.file, files = pack(Path(order.file), Path.cwd())
+            actors = ray_fleet(
+                f"{__name__}:{build.__name__}",
+                msgspec.json.encode(order),
+                files,
+                address=detail,
+                settings=settings,
+                post=post,
+            )
+            self.fleet, self._stats = actors, actors.stats
+            self._downloader = None
+        else:
+            worker, self._downloader = build_worker(spider, settings, keep=keep)
+            self.fleet, self._stats = ThreadFleet(worker, settings.workers, post), self._downloader.stats
+
+    def finish(self) -> PoolStats:
+        """The statistics of the pools, once nothing is to be fetched any more."""
+        if self._downloader is not None:
+            return self._stats()
+        self.close()  # processes and actors tell theirs when they end
+        return self._stats()
+
+    def close(self) -> None:
+        """End the workers, and close their connections; idempotent."""
+        if self._downloader is not None:
+            self._downloader.close()  # first, so that no thread goes on waiting for a server
+        self.fleet.close(_CLOSE_SECONDS)
+
+
+class Order(msgspec.Struct):
+    """What worker processes and actors are told: where the spider's class stands, how to make it and its worker."""
+
+    file: str
+    name: str
+    arguments: dict[str, Any]
+    settings: dict[str, Any]
+    log_level: int
+
+
+def start(pipe: Connection, workers: int, config: bytes) -> None:
+    """The main function of a worker process."""
+    from scrapekit.fleet.child import serve  # noqa: PLC0415  (as above)
+
+    serve(pipe, workers, partial(build, config))
+
+
+def build(config: bytes) -> tuple[Worker, Downloader]:
+    """What an :class:`Order` asks for. The spider's file is looked up from the working directory."""
+    order = msgspec.json.decode(config, type=Order)
+    logging.basicConfig(level=order.log_level, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # what it warns of we report ourselves
+    cls = load_spider(f"{order.file}:{order.name}", Path.cwd())
+    spider = make_spider(cls, order.arguments)
+    return build_worker(spider, msgspec.convert(order.settings, Settings))
+
+
+def build_worker(spider: Spider, settings: Settings, *, keep: bool = False) -> tuple[Worker, Downloader]:
+    """The worker that all threads of a process share, and its downloader."""
+    parsers: Callable[[Response], Any] = Parsers(spider.parsers)
+    downloader = _downloader(settings.http, settings.workers, settings.num_pools)
+    return Worker(spider, downloader, parsers, keep_partial=settings.crawl.keep_partial_items, keep=keep), downloader
+
+
+def _order(spider: Spider, settings: Settings) -> Order:
+    cls = type(spider)
+    try:
+        file = inspect.getfile(cls)
+        if not Path(file).is_file() or cls.__qualname__ != cls.__name__:
+            raise TypeError("it is not at the top of a file")
+    except (TypeError, OSError) as error:
+        raise SpiderError(
+            f"worker processes can't find spider {cls.__name__!r} again: {error}; define it at the top of a .py file"
+        ) from error
+    try:
+        arguments = json.loads(json.dumps(spider.arguments))
+    except (TypeError, ValueError) as error:
+        raise SpiderError(
+            f"arguments of spider {cls.name!r} must be JSON to reach worker processes: {error}"
+        ) from error
+    level = logging.getLogger().getEffectiveLevel()
+    return Order(file, cls.__name__, arguments, msgspec.to_builtins(settings), level)
+
+
+def _downloader(http: HttpSettings, workers: int, num_pools: int) -> Downloader:
+    cert = http.client_cert
+    return Downloader(
+        workers=workers,
+        num_pools=num_pools,
+        headers=http.headers,
+        user_agent=http.user_agent,
+        connect_timeout=http.timeout.connect,
+        read_timeout=http.timeout.read,
+        total_timeout=http.timeout.total,
+        pool_timeout=http.timeout.pool,
+        max_body=http.max_body,
+        verify=http.verify,
+        ca_bundle=http.ca_bundle,
+        client_cert=None if cert.cert is None else (cert.cert, cert.key, cert.password),
+        assert_hostname=http.assert_hostname,
+        fingerprints=http.fingerprints,
+        proxies=http.proxies,
+    )

@@ -1,0 +1,118 @@
+"""One job: what a crawl was asked to do and where its state lies, so that another process can go on with it.
+
+A job is a folder, ``.scrapekit/jobs/JOB/``: ``job.json`` (the :class:`Record`, always replaced as a whole), ``lock``,
+and the engine's ``frontier.sqlite`` and ``in_flight``. Only its owner may read it: arguments may be passwords.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Literal, Self
+
+import msgspec
+from msgspec import Struct, field
+
+from scrapekit.errors import FrontierError, JobNotFound
+from scrapekit.project.joblock import JobLock
+
+State = Literal["running", "interrupted", "failed", "stopped", "finished", "replaced"]
+
+
+class Record(Struct, kw_only=True):
+    """``job.json``: all that ``--resume`` needs to know.
+
+    Args:
+        spider: The spider's name.
+        arguments: The ``-a``.
+        overrides: The ``-s``, and what other options stand for, as ``key.path=value``; later ones win.
+        settings: The path of ``--settings``; None for the project's own settings.yaml.
+        output: The output's path, or ``-``.
+        overwrite: Whether the crawl began with an empty output (``-O``).
+        created: When, in UTC, as ISO 8601.
+        state: ``finished`` when nothing is left to do; ``stopped`` by its own limits; ``interrupted`` or ``failed``;
+            ``running`` also of a process that was killed; ``replaced`` when another job has taken over its output.
+        replaced_by: That job.
+    """
+
+    spider: str
+    arguments: dict[str, str] = field(default_factory=dict)
+    overrides: list[str] = field(default_factory=list)
+    settings: str | None = None
+    output: str = ""
+    overwrite: bool = False
+    created: str = ""
+    state: State = "running"
+    replaced_by: str = ""
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The record of the job in ``folder``. Raises JobNotFound if it can't be read."""
+        path = folder / "job.json"
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=cls)
+        except (OSError, msgspec.DecodeError) as error:
+            raise JobNotFound(f"{path}: can't be read as a job: {error}") from error
+
+    @property
+    def resumable(self) -> bool:
+        """Whether something is left to do, and its output is still its own."""
+        return self.state not in {"finished", "replaced"}
+
+
+class Job:
+    """A job that this process holds the lock of, until it is closed. Made by :class:`Jobs`; for one thread.
+
+    Args:
+        path: Its folder.
+
+    Raises:
+        JobLocked: Another process runs it.
+        JobNotFound: There is no readable ``job.json``.
+    """
+
+    def __init__(self, path: Path, record: Record | None = None) -> None:
+        self.id = path.name
+        self.path = path
+        self.frontier_path = path / "frontier.sqlite"
+        self.in_flight_path = path / "in_flight"
+        self._lock = JobLock(path / "lock", self.id)
+        try:
+            # Only now, under the lock: the process that had it before may have finished the job meanwhile.
+            self.record = record or Record.read(path)
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def save(self) -> None:
+        """Make :attr:`record` durable. Raises FrontierError if it can't be written."""
+        whole = self.path / "job.json.new"
+        try:
+            with whole.open("wb") as file:
+                file.write(msgspec.json.format(msgspec.json.encode(self.record), indent=2) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            whole.replace(self.path / "job.json")
+        except OSError as error:
+            raise FrontierError(f"{whole}: can't be written: {error.strerror}") from error
+
+    def finish(self, state: State) -> None:
+        """Write down how it ended."""
+        self.record.state = state
+        self.save()
+
+    def discard(self) -> None:
+        """Remove all of it: it has never begun."""
+        self.close()
+        shutil.rmtree(self.path)
+
+    def close(self) -> None:
+        """Let others resume it. Idempotent."""
+        self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()

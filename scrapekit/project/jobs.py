@@ -1,0 +1,190 @@
+"""The jobs of a project: which there are, which can be resumed, and which write to the same file."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from scrapekit.errors import FrontierError, JobLocked, JobNotFound, OutputError
+from scrapekit.project.job import Job, Record
+
+logger = logging.getLogger("scrapekit")
+
+_LISTED = 5
+
+
+class Jobs:
+    """The jobs of a project. Safe against other processes that make and run jobs at the same time.
+
+    Args:
+        root: The project's folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._folder = root / ".scrapekit" / "jobs"
+
+    def create(
+        self,
+        spider: str,
+        output: Callable[[str], str],
+        *,
+        overwrite: bool = False,
+        arguments: Mapping[str, str] | None = None,
+        overrides: Sequence[str] = (),
+        settings: str | None = None,
+    ) -> Job:
+        """A new job, locked, with an id like ``quotes-20261120-184501``.
+
+        Args:
+            spider: The spider's name.
+            output: Gives the output's path for the job's id.
+            overwrite: As for :class:`Record`, like the next three.
+            arguments: The ``-a``.
+            overrides: The ``-s``.
+            settings: The path of ``--settings``.
+
+        Raises:
+            OutputError: The output is that of a job that has not finished, and would be appended to; when that job was
+                resumed, it would cut off what this one has written. (Overwriting it is allowed: see :meth:`replace`.)
+            FrontierError: The folder can't be written.
+        """
+        record = Record(
+            spider=spider,
+            arguments=dict(arguments or {}),
+            overrides=list(overrides),
+            settings=settings,
+            overwrite=overwrite,
+            created=datetime.now(UTC).isoformat(),
+        )
+        try:
+            job = Job(self._new_folder(spider), record)
+        except OSError as error:
+            raise FrontierError(f"{self._folder}: no job can be written there: {error.strerror}") from error
+        try:
+            record.output = output(job.id)
+            if not overwrite:
+                self._refuse_to_append(record.output)
+            job.save()
+        except BaseException:
+            job.discard()
+            raise
+        return job
+
+    def resume(self, job: str | None, spider: str) -> Job:
+        """A job that has not finished, locked.
+
+        Args:
+            job: Its id; None for the latest unfinished one of the spider.
+            spider: The spider's name.
+
+        Raises:
+            JobNotFound: There is no such job, it is another spider's, or nothing is left to do. The message says what
+                there is.
+            JobLocked: Another process runs it.
+        """
+        if job is None:
+            jobs = self._unfinished(spider)
+            if not jobs:
+                raise JobNotFound(f"there is nothing to resume: spider {spider!r} has no unfinished job")
+            job = jobs[0][0]
+        elif job not in self._ids():
+            raise JobNotFound(f"there is no job {job!r}{self._there_are(spider)}")
+        found = Job(self._folder / job)
+        try:
+            _check_resumable(found, spider)
+        except JobNotFound as error:
+            found.close()
+            raise JobNotFound(f"{error}{self._there_are(spider)}") from None
+        found.record.state = "running"
+        return found
+
+    def replace(self, by: Job) -> list[str]:
+        """Give up the unfinished jobs whose output ``by`` has opened, for they could not tell their lines from its own.
+
+        Returns:
+            Their ids.
+
+        Raises:
+            JobLocked: One of them is being run. (Its output is locked too, so ``by`` can't have opened that.)
+        """
+        replaced = [job for job in self._claiming(by.record.output) if job != by.id]
+        for job in replaced:
+            with Job(self._folder / job) as other:
+                other.record.replaced_by = by.id
+                other.finish("replaced")
+        return replaced
+
+    def _new_folder(self, spider: str) -> Path:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        ignore = self._folder.parent / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="ascii")
+        safe = re.sub(r"[^\w.-]", "_", spider).lstrip(".")[:50]  # a file name has at most 255 bytes
+        stem = f"{safe}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+        number = 1
+        while True:
+            folder = self._folder / (stem if number == 1 else f"{stem}-{number}")
+            try:
+                folder.mkdir(mode=0o700)
+            except FileExistsError:
+                number += 1
+            else:
+                return folder
+
+    def _refuse_to_append(self, output: str) -> None:
+        for job in self._claiming(output):
+            try:
+                with Job(self._folder / job) as other:  # whose folder nobody must delete while it runs
+                    record = other.record
+            except JobLocked as error:
+                raise OutputError(f"{output}: another crawl is writing to this output: {error}") from error
+            # It may have finished just now. One that its own limits stopped has done what it was asked for.
+            if record.resumable and record.state != "stopped":
+                raise OutputError(
+                    f"{output} is the output of job {job}, which broke off: go on with it (scrapekit crawl "
+                    f"{record.spider} --resume {job}), overwrite the file with -O, or give that job up by deleting "
+                    f"{self._folder.relative_to(self._root) / job}"
+                )
+
+    def _claiming(self, output: str) -> Iterator[str]:
+        """Unfinished jobs that write to this file."""
+        path = self._root / output
+        if output != "-" and path.is_file():
+            for job, record in self._unfinished():
+                theirs = self._root / record.output
+                if theirs.exists() and theirs.samefile(path):
+                    yield job
+
+    def _ids(self) -> list[str]:
+        return [path.parent.name for path in self._folder.glob("*/job.json")]
+
+    def _unfinished(self, spider: str | None = None) -> list[tuple[str, Record]]:
+        """Jobs that can be resumed, the latest first."""
+        jobs = []
+        for job in self._ids():
+            try:
+                jobs.append((job, Record.read(self._folder / job)))
+            except JobNotFound as error:  # damaged, of a newer version, or removed a moment ago: no concern of others
+                logger.warning("%s", error)
+        jobs.sort(key=lambda each: each[1].created, reverse=True)
+        return [(job, record) for job, record in jobs if spider in {None, record.spider} and record.resumable]
+
+    def _there_are(self, spider: str) -> str:
+        jobs = [job for job, _ in self._unfinished(spider)]
+        if not jobs:
+            return f"; spider {spider!r} has no unfinished job"
+        more = f" and {len(jobs) - _LISTED} more" if len(jobs) > _LISTED else ""
+        return f"; unfinished jobs of spider {spider!r}: {', '.join(jobs[:_LISTED])}{more}"
+
+
+def _check_resumable(job: Job, spider: str) -> None:
+    record = job.record
+    if record.spider != spider:
+        raise JobNotFound(f"job {job.id} is of spider {record.spider!r}, not {spider!r}")
+    if not record.resumable:
+        why = f"job {record.replaced_by} has taken over its output" if record.replaced_by else "it has finished"
+        raise JobNotFound(f"job {job.id} can't be resumed: {why}")

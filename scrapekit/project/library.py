@@ -1,0 +1,206 @@
+"""The library: crawls, and pooled fetches without a spider, as plain Python iterators."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import msgspec
+
+from scrapekit.errors import CrawlFailed, RequestInvalid, SettingsError, SpiderError
+from scrapekit.messages import Failed, Request, Response
+from scrapekit.project.crawling import Crawl
+from scrapekit.project.report import CrawlReport
+from scrapekit.settings import Settings, load
+from scrapekit.spider import Spider
+
+_BUFFER = 16  # groups of a commit each that may wait for the caller before the crawl waits
+
+
+def run(
+    spider: type[Spider] | Spider,
+    *,
+    output: str | Path | None = None,
+    overwrite: bool = True,
+    settings: Mapping[str, Any] | str | Path | None = None,
+    **arguments: Any,
+) -> CrawlReport:
+    """Crawl to the end, in the calling thread, and say how it went.
+
+    It installs no signal handlers: Ctrl-C is the usual KeyboardInterrupt, after which everything is closed. Several
+    crawls may run at once, in threads of their own. A crawl that is to be resumed is one for the command line.
+
+    Args:
+        spider: A Spider class, or an instance.
+        output: Path of the JSONL file, ``.gz`` compressed; ``-`` for stdout; None for none.
+        overwrite: False appends to the file.
+        settings: Nested as in settings.yaml, and stronger than ``Spider.settings``; or the path of such a file, which
+            is weaker. No file is read unasked.
+        arguments: For the spider, like ``-a`` on the command line.
+
+    Raises:
+        ConfigError: The settings, the spider or the output can't be used.
+        FrontierError, ExportError: State or output can't be written.
+    """
+    made = _made(spider, arguments)
+    with Crawl(made, _settings(made, settings), target=output, overwrite=overwrite) as crawl:
+        return crawl.run()
+
+
+def crawl(
+    spider: type[Spider] | Spider, *, settings: Mapping[str, Any] | str | Path | None = None, **arguments: Any
+) -> Generator[dict[str, Any]]:
+    """Crawl in the background, and yield the items as they become final, as the dicts that the JSONL would hold.
+
+    A slow caller slows the crawl down. Leaving the loop early ends the crawl and closes everything.
+
+    Args:
+        spider: A Spider class, or an instance.
+        settings: As for :func:`run`.
+        arguments: For the spider.
+
+    Raises:
+        ConfigError: As for :func:`run`, at once or from the first ``next()``.
+        FrontierError: State can't be written.
+        CrawlFailed: At the end: nothing was fetched, or ``start()`` raised.
+    """
+    made = _made(spider, arguments)
+    chosen = _settings(made, settings)
+    decode = msgspec.json.Decoder(dict[str, Any]).decode
+    stream = _Stream(fails=lambda report: report.failure)
+    return stream.run(lambda: Crawl(made, chosen, audience=stream), decode)
+
+
+def fetch(
+    urls: Iterable[str | Request] | str | Request, *, settings: Mapping[str, Any] | str | Path | None = None
+) -> Generator[Response | Failed]:
+    """Fetch URLs over the shared pool, throttled, retried and with robots.txt obeyed, in the order in which they come.
+
+    Args:
+        urls: URLs or requests, pulled lazily, or one of them; each gives one result, duplicates too. A result's
+            ``request.meta["url"]`` is the URL that was given; its ``url`` is where redirects led. What can't be
+            requested at all comes back as a failure without a ``request``.
+        settings: As for :func:`run`.
+
+    Raises:
+        ConfigError: The settings can't be used.
+        CrawlFailed: At the end: ``urls`` raised.
+    """
+    stream = _Stream()
+    spider = _Fetches([urls] if isinstance(urls, str | Request) else urls, stream.put)
+    chosen = _settings(spider, settings)
+    return stream.run(lambda: Crawl(spider, chosen, audience=stream, keep=True))
+
+
+class _Fetches(Spider):
+    """The start requests are all there is; the responses go to the caller as they are."""
+
+    name = "fetch"
+    allowed_domains = None
+
+    def __init__(self, urls: Iterable[str | Request], refuse: Callable[[Any], None]) -> None:
+        super().__init__()
+        self._urls = urls
+        self._refuse = refuse
+
+    def start(self) -> Iterator[Request]:
+        for url in self._urls:
+            try:
+                request = url if isinstance(url, Request) else Request(url)
+                yield request.replace(
+                    dont_filter=True,
+                    callback=None,
+                    errback=None,
+                    meta={"url": str(getattr(url, "url", url)), **request.meta},
+                )
+            except RequestInvalid as error:
+                self._refuse(Failed(id=0, error=type(error).__name__, message=str(error), url=str(url), final=True))
+
+    def parse(self, response: Response) -> None:
+        """Nothing: the response itself is the result."""
+
+
+class _Stream:
+    """Carries what is final from the engine's thread to the caller's, and makes the engine wait for a slow caller."""
+
+    def __init__(self, fails: Callable[[CrawlReport], str | None] = lambda report: report.start_error) -> None:
+        self._fails = fails
+        self._queue: queue.Queue[Sequence[Any] | None] = queue.Queue(_BUFFER)
+        self._left = Event()
+        self._error: BaseException | None = None
+
+    def committed(self, lines: Sequence[bytes], kept: Sequence[Any]) -> None:
+        """Engine thread: wait until the caller has room, or is gone."""
+        for result in kept:  # one by one: each may have megabytes
+            self._offer([result])
+        if lines:
+            self._offer(lines)
+
+    def put(self, result: Any) -> None:
+        """Any thread: a result that did not come out of the crawl."""
+        self._offer([result])
+
+    def run(self, make: Callable[[], Crawl], read: Callable[[Any], Any] = lambda result: result) -> Generator[Any]:
+        """Make and run the crawl, and yield what it offers, read; nothing starts before the first ``next()``."""
+        with make() as crawl:
+            thread = Thread(target=self._crawl, args=(crawl,), name="scrapekit-engine", daemon=True)
+            thread.start()
+            try:
+                while (group := self._queue.get()) is not None:
+                    for result in group:
+                        yield read(result)
+            finally:
+                self._left.set()
+                crawl.engine.stop("closed", at_once=True)
+                thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _crawl(self, crawl: Crawl) -> None:
+        try:
+            failure = self._fails(crawl.run())
+            self._error = None if failure is None else CrawlFailed(failure)
+        except BaseException as error:  # noqa: BLE001  (it is raised again in the caller's thread)
+            self._error = error
+        self._offer(None)
+
+    def _offer(self, group: Sequence[Any] | None) -> None:
+        while not self._left.is_set():
+            with contextlib.suppress(queue.Full):
+                self._queue.put(group, timeout=0.1)
+                return
+
+
+def _made(spider: type[Spider] | Spider, arguments: Mapping[str, Any]) -> Spider:
+    if isinstance(spider, type) and issubclass(spider, Spider):
+        return spider(**arguments)
+    if isinstance(spider, Spider):
+        if arguments:
+            raise SpiderError(f"arguments {', '.join(arguments)} are for a Spider class, not for an instance")
+        return spider
+    raise SpiderError(f"not a Spider class: {spider!r}")
+
+
+def _settings(spider: Spider, settings: Mapping[str, Any] | str | Path | None) -> Settings:
+    origin = f"{type(spider).__name__}.settings"
+    if settings is not None and not isinstance(settings, Mapping | str | Path):
+        raise SettingsError(
+            f"settings= must be a dict in the shape of settings.yaml, or its path, not {settings!r:.80}"
+        )
+    if settings is None or isinstance(settings, str | Path):
+        return load(None if settings is None else Path(settings), spider.settings, origin).settings
+    load(None, spider.settings, origin)  # so that what is wrong there is not said to be wrong here
+    return load(None, _merged(spider.settings, settings), "settings=").settings
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Two nested mappings as one; ``above`` wins."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged

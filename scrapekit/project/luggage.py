@@ -1,0 +1,50 @@
+"""What a spider's code is, to go to machines that don't have it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from scrapekit.errors import SpiderError
+
+_LARGEST = 32 * 2**20
+_OURS = Path(__file__).resolve().parents[1]
+
+
+def pack(spider: Path, root: Path) -> tuple[str, dict[str, bytes]]:
+    """The spider's file and what it may import: the ``.py`` files and packages beside it and in the project's folder.
+
+    Args:
+        spider: Its file.
+        root: The project's folder; it goes along if the spider lies in it, at whatever depth.
+
+    Returns:
+        The path of the spider's file, and the content of all files by path, relative to the folder that they need.
+
+    Raises:
+        SpiderError: They can't be read, or are more than 32 MiB.
+    """
+    spider, root = spider.resolve(), root.resolve()
+    if not spider.is_relative_to(root):
+        root = spider.parent
+    files: dict[str, bytes] = {}
+    left = _LARGEST
+    for folder in {root, spider.parent}:
+        for path in _code_in(folder):
+            try:
+                content = files[str(path.relative_to(root))] = path.read_bytes()
+            except OSError as error:
+                raise SpiderError(f"{path} can't go to the workers with the spider: {error.strerror}") from error
+            left -= len(content)
+            if left < 0:
+                raise SpiderError(
+                    f"the Python files in {folder} are more than 32 MiB: keep the spider in a folder of its own"
+                )
+    return str(spider.relative_to(root)), files
+
+
+def _code_in(folder: Path) -> Iterator[Path]:
+    yield from folder.glob("*.py")
+    for init in folder.glob("[!.]*/__init__.py"):
+        if init.parent != _OURS:  # in a checkout of scrapekit itself: the nodes have it
+            yield from init.parent.rglob("*.py")

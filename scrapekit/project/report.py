@@ -1,0 +1,52 @@
+"""The :class:`CrawlReport`: how a crawl ended."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from scrapekit.download import PoolStats
+from scrapekit.engine import Stats
+
+
+class CrawlReport(Struct, frozen=True):
+    """How a crawl ended. Immutable.
+
+    Args:
+        spider: Its name.
+        job: The job's id; empty for a crawl that can't be resumed.
+        reason: ``finished``, ``max_pages``, ``max_items``, ``interrupted``, or ``stopped`` by StopCrawl.
+        stats: The counters, over all runs of the job.
+        pool: Connections opened and reused in this run, by host.
+        output: The path that the items were written to; ``-`` for stdout, empty for none.
+        elapsed: Seconds that this run took.
+        workers: Requests that could be in flight at once, over all threads and processes.
+        pending: Requests that are known and not finished, which a resumed crawl goes on with.
+        quarantined: URLs that are not tried again, because the process died several times in their company.
+        failure: Why the crawl failed as a whole; None where it did not.
+        stopped_by: What StopCrawl said.
+        start_error: What ``start()`` raised, if that is why.
+    """
+
+    spider: str
+    job: str
+    reason: str
+    stats: Stats
+    pool: PoolStats
+    output: str
+    elapsed: float
+    pending: int
+    workers: int = 0
+    quarantined: tuple[str, ...] = ()
+    failure: str | None = None
+    stopped_by: str | None = None
+    start_error: str | None = None
+
+    @property
+    def pages(self) -> int:
+        """Responses whose callback returned, over all runs."""
+        return self.stats.pages
+
+    @property
+    def items(self) -> int:
+        """Items in the output, over all runs."""
+        return self.stats.items

@@ -1,0 +1,47 @@
+"""Settings: settings.yaml, ``Spider.settings`` and ``-s``, validated once into frozen structs.
+
+``schema`` says what there is, ``rules`` what a value must be beyond its type, ``tree`` reads the three sources into one
+shape, ``loading`` merges them and words the errors. docs/settings.md describes every key.
+"""
+
+from __future__ import annotations
+
+from scrapekit.settings.loading import Loaded, flatten, load
+from scrapekit.settings.rules import mask
+from scrapekit.settings.schema import (
+    BackoffSettings,
+    ClientCert,
+    CrawlSettings,
+    DomainLimits,
+    DomainOverride,
+    ExportSettings,
+    FailIf,
+    HttpSettings,
+    LogSettings,
+    RetrySettings,
+    RobotsSettings,
+    Settings,
+    ThrottleSettings,
+    TimeoutSettings,
+)
+
+__all__ = [
+    "BackoffSettings",
+    "ClientCert",
+    "CrawlSettings",
+    "DomainLimits",
+    "DomainOverride",
+    "ExportSettings",
+    "FailIf",
+    "HttpSettings",
+    "Loaded",
+    "LogSettings",
+    "RetrySettings",
+    "RobotsSettings",
+    "Settings",
+    "ThrottleSettings",
+    "TimeoutSettings",
+    "flatten",
+    "load",
+    "mask",
+]

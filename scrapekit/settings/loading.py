@@ -1,0 +1,209 @@
+"""Sources to one :class:`Settings`: fold each along the schema, check every value where it was written, merge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from scrapekit.errors import SettingsError
+from scrapekit.settings import rules
+from scrapekit.settings.schema import DomainOverride, Settings
+from scrapekit.settings.shape import all_keys, describe, entry_type, is_section, key_types, mentions
+from scrapekit.settings.tree import Node, from_file, from_override, from_python
+
+Keys = tuple[str, ...]
+
+
+class Loaded(NamedTuple):
+    """What :func:`load` found.
+
+    Args:
+        settings: The merged settings.
+        origins: For each key of :func:`flatten`, who set it: ``default``, ``settings.yaml:12``, the spider, ``-s``.
+    """
+
+    settings: Settings
+    origins: dict[str, str]
+
+
+def load(
+    path: Path | None, spider: Mapping[str, Any] | None = None, spider_origin: str = "", overrides: Sequence[str] = ()
+) -> Loaded:
+    """Merge and validate: defaults < the YAML file < the spider's settings < ``-s``.
+
+    Mappings are merged key by key (those with free keys too, upper and lower case alike), lists and plain values are
+    replaced; an empty section changes nothing. A header or proxy that is set to null is removed. A value that is
+    overridden must be valid all the same.
+
+    Args:
+        path: The settings file; None for none. One that isn't there is an error.
+        spider: ``Spider.settings``, a nested dict in the shape of settings.yaml.
+        spider_origin: Where that stands, for messages: ``spiders/quotes.py Quotes.settings``.
+        overrides: ``key.path=value``, from ``-s``.
+
+    Raises SettingsError in one line: where, which key, what it must be. Reads the file and the environment; any thread.
+    """
+    sources = [] if path is None else [from_file(path)]
+    sources += [] if spider is None else [from_python(spider, spider_origin or "Spider.settings")]
+    merged = msgspec.to_builtins(Settings())
+    where: dict[str, str] = {}
+    for source in [*sources, *(from_override(override, Settings) for override in overrides)]:
+        for leaf in _section(source, Settings, ()):
+            _put(merged, leaf.path, leaf.value)
+            where[_flat(leaf.path).lower()] = leaf.where
+    settings = msgspec.convert(merged, Settings)
+    origins = {key: where.get(key.lower(), "default") for key in flatten(settings)}
+    _check_together(settings, origins)
+    return Loaded(settings, origins)
+
+
+def flatten(settings: Settings) -> dict[str, Any]:
+    """Every value by its ``key.path``, in the order of the schema; an empty mapping as ``{}``. Pure; any thread."""
+    return {_flat(path): value for path, value in _walk(settings, ())}
+
+
+class _Leaf(NamedTuple):
+    path: Keys
+    value: Any
+    where: str
+
+
+def _section(node: Node, section: type[Struct], path: Keys) -> Iterator[_Leaf]:
+    known = key_types(section)
+    for name, child in _pairs(node, path, ", ".join(known)).items():
+        if name not in known:
+            raise SettingsError(
+                f"{child.where}: unknown key {_flat((*path, name))!r} ({_suggestion(name, path, known)})"
+            )
+        yield from _value(child, known[name], (*path, name))
+
+
+def _value(node: Node, annotation: Any, path: Keys) -> Iterator[_Leaf]:
+    key = _flat(path)
+    if key in rules.SHORTHANDS and not isinstance(node.value, dict):
+        pairs = rules.SHORTHANDS[key](node.value)
+        node = Node({name: Node(value, node.where, node.text) for name, value in pairs.items()}, node.where)
+    entry = entry_type(annotation)
+    if is_section(annotation):
+        yield from _section(node, annotation, path)
+    elif entry is None:
+        yield _Leaf(path, _checked(node, annotation, key, key), node.where)
+    else:
+        for given, child in _pairs(node, path, "NAME: VALUE").items():
+            try:
+                name = rules.NAMES[key](given)
+            except ValueError as error:
+                raise SettingsError(f"{child.where}: {key}: {error}") from error
+            yield from _entry(child, entry, (*path, name), f"{key}.*")
+
+
+def _entry(node: Node, entry: Any, path: Keys, rule: str) -> Iterator[_Leaf]:
+    if is_section(entry):
+        yield _Leaf(path, {}, node.where)  # an entry without keys counts: it shields a host from a glob
+        yield from _section(node, entry, path)
+    elif node.value is None:
+        yield _Leaf(path, UNSET, node.where)
+    else:
+        yield _Leaf(path, _checked(node, entry, _flat(path), rule), node.where)
+
+
+def _pairs(node: Node, path: Keys, wanted: str) -> dict[str, Node]:
+    if node.value is None:  # a section whose keys are all commented out
+        return {}
+    if not isinstance(node.value, dict):
+        what = _flat(path) or "the top level"
+        raise SettingsError(f"{node.where}: {what} must be a mapping ({wanted}), not {_shown(node, _flat(path))}")
+    return node.value
+
+
+def _checked(node: Node, annotation: Any, key: str, rule: str) -> Any:
+    textual = mentions(annotation, str)
+    value = _plain(node, textual=textual)
+    try:
+        value = msgspec.convert(rules.FORMS.get(rule, _same)(value), annotation)
+    except msgspec.ValidationError as error:
+        hint = " (put it in quotes)" if textual and isinstance(node.value, bool) else ""
+        shown = _shown(node, key) + hint
+        raise SettingsError(f"{node.where}: {key} must be {describe(annotation)}, not {shown}") from error
+    try:
+        return rules.CHECKS.get(rule, _same)(value)
+    except ValueError as error:
+        raise SettingsError(f"{node.where}: {key} {error}") from error
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _plain(node: Node, *, textual: bool) -> Any:
+    if isinstance(node.value, dict):
+        return {name: _plain(child, textual=textual) for name, child in node.value.items()}
+    if isinstance(node.value, list):
+        return [_plain(child, textual=textual) for child in node.value]
+    return node.text if textual and node.text is not None else node.value
+
+
+def _shown(node: Node, key: str) -> str:
+    if isinstance(node.value, dict):
+        return "a mapping"
+    value = rules.mask(key, _plain(node, textual=False))
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _suggestion(name: str, path: Keys, known: Mapping[str, Any]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415  (for a typing mistake only)
+
+    here = get_close_matches(name, known, 1)
+    if here:
+        return f"did you mean {_flat((*path, here[0]))!r}?"
+    elsewhere = {key.rpartition(".")[2]: key for key, _ in reversed([*all_keys(Settings)])}
+    there = get_close_matches(name, elsewhere, 1, 0.8)
+    return f"did you mean {elsewhere[there[0]]!r}?" if there else f"known here: {', '.join(known)}"
+
+
+def _put(tree: dict[str, Any], path: Keys, value: Any) -> None:
+    *above, last = path
+    for name in above:
+        tree = tree.setdefault(name, {})
+    if value == {}:
+        tree.setdefault(last, {})
+        return
+    for twin in [name for name in tree if name.lower() == last.lower()]:  # header names have no case (RFC 9110, 5.1)
+        del tree[twin]
+    if value is not UNSET:
+        tree[last] = value
+
+
+def _walk(value: Any, path: Keys) -> Iterator[tuple[Keys, Any]]:
+    if isinstance(value, Struct):
+        pairs = [(name, getattr(value, name)) for name in value.__struct_fields__]
+        value = dict(pairs) if not isinstance(value, DomainOverride) else {k: v for k, v in pairs if v is not None}
+    if not isinstance(value, dict) or not value:
+        yield path, value
+        return
+    for name, inner in value.items():
+        yield from _walk(inner, (*path, name))
+
+
+def _flat(path: Keys) -> str:
+    return ".".join(path)
+
+
+def _check_together(settings: Settings, origins: Mapping[str, str]) -> None:
+    cert, pools = settings.http.client_cert, settings.http.num_pools
+    for name in ("key", "password"):
+        if getattr(cert, name) is not None and cert.cert is None:
+            key = f"http.client_cert.{name}"
+            raise SettingsError(f"{origins[key]}: {key} needs http.client_cert.cert as well")
+    if pools is not None and pools < settings.workers:
+        raise SettingsError(
+            f"{origins['http.num_pools']}: http.num_pools must be at least workers ({settings.workers}), not {pools}: "
+            "each worker may talk to a host of its own"
+        )

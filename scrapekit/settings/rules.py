@@ -1,0 +1,194 @@
+"""What a value must be beyond its type, and which values are secret.
+
+A check returns the value to use, or raises ValueError with words that complete ``KEY ...``.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from scrapekit.errors import ConfigError, DownloadError, RequestInvalid, request_error
+from scrapekit.web import Scope, host_of
+
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([KMG]?I?B|)", re.IGNORECASE | re.ASCII)
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+_SECRET_NAME = re.compile(r"auth|cookie|token|secret|key|password|session", re.IGNORECASE)
+
+
+def size(value: Any) -> Any:
+    """``"32MiB"`` as bytes (KB, MB and GB are powers of 1000, KiB, MiB and GiB of 1024); anything else as it is."""
+    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        return value
+    return int(float(found[1]) * _UNITS[found[2].upper()]) if found[2].upper() in _UNITS else value
+
+
+def lower(value: Any) -> Any:
+    """``"INFO"`` as ``"info"``; what is not text as it is."""
+    return value.lower() if isinstance(value, str) else value
+
+
+def fleet(value: str) -> str:
+    """``threads``, ``processes:N`` or ``ray[:ADDRESS]``."""
+    if not re.fullmatch(r"threads|processes:[1-9]\d{0,3}|ray(:\S+)?", value):
+        raise ValueError(f"must be threads, processes:N or ray[:ADDRESS], not {value!r}")
+    return value
+
+
+def header_value(value: str) -> str:
+    """What can stand in a header line: no line breaks or control characters, and Latin-1 only (RFC 9110, 5.5)."""
+    if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
+        raise ValueError("must not contain line breaks or other control characters")
+    if not value.strip() or any(ord(char) > 0xFF for char in value):
+        raise ValueError("must be text in Latin-1 that is not empty, as HTTP headers are")
+    return value
+
+
+def header_name(name: str) -> str:
+    """A header's name (RFC 9110, 5.1), except those that have a setting of their own."""
+    if not _TOKEN.fullmatch(name):
+        raise ValueError(f"{name!r} is not a header name")
+    if name.lower() == "user-agent":
+        raise ValueError(f"{name!r} has a setting of its own: http.user_agent")
+    return name
+
+
+def resource_name(name: str) -> str:
+    """What nodes of a Ray cluster call a resource of theirs; CPUs have a key of their own."""
+    if name.upper() in {"CPU", ""} or name != name.strip():
+        raise ValueError(f"{name!r} is not the name of a custom resource; for CPUs there is ray.cpus_per_actor")
+    return name
+
+
+def host_glob(name: str) -> str:
+    """A host name in the spelling of ``Address.host``, or a glob of such names in lower case and IDNA."""
+    if set(name) & set("/\\@#") or name.count(":") == 1:
+        raise ValueError(f"{name!r} has a scheme, a port or a path: write the host name or a glob of names only")
+    try:
+        if name.count(":") > 1:  # an IPv6 address
+            return host_of(f"http://[{name.strip('[]')}]/")
+        if set(name) & set("*?["):
+            return name.lower().encode("idna").decode("ascii")
+        return host_of(f"http://{name}/")
+    except (RequestInvalid, UnicodeError) as error:
+        raise ValueError(f"{name!r} is not a host name or a glob of host names such as '*.example.org'") from error
+
+
+def scope(domains: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """What :class:`~scrapekit.web.Scope` takes."""
+    try:
+        Scope(domains)
+    except ConfigError as error:
+        raise ValueError(str(error).removeprefix("allowed_domains: ")) from error
+    return domains
+
+
+def proxy_scheme(name: str) -> str:
+    """The scheme of the URLs that go through the proxy."""
+    if name.lower() not in {"http", "https"}:
+        raise ValueError(f"{name!r} is not the scheme of a URL that is fetched: use http or https")
+    return name.lower()
+
+
+def proxy_url(value: str) -> str:
+    """``http://`` or ``https://``, a host, and perhaps user, password and port."""
+    wanted = "must be the URL of a proxy, such as http://user:password@proxy.example.org:3128"
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:  # a port that is not a number, a bad IPv6 address
+        raise ValueError(wanted) from None  # the error may quote the password
+    if not usable:
+        raise ValueError(wanted)
+    return value
+
+
+def existing_file(value: str | None) -> str | None:
+    """The path of a file that is there, ``~`` expanded; relative ones start at the working directory."""
+    if value is None:
+        return None
+    path = Path(value).expanduser()
+    if not path.is_file():
+        raise ValueError(f"must be a file that exists, not {value!r}")
+    return str(path)
+
+
+def fingerprint(value: str) -> str:
+    """A certificate's MD5, SHA-1 or SHA-256 in hex, with or without colons."""
+    if not re.fullmatch(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}", value.replace(":", "").lower()):
+        raise ValueError(f"must be a certificate's fingerprint in hex (SHA-256: 64 digits), not {value!r}")
+    return value
+
+
+def download_errors(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of :class:`~scrapekit.errors.DownloadError` and its subclasses."""
+    for name in names:
+        if not issubclass(request_error(name), DownloadError):
+            known = ", ".join(sorted(kind.__name__ for kind in DownloadError.__subclasses__()))
+            raise ValueError(f"must name kinds of DownloadError ({known}), not {name!r}")  # noqa: TRY004  (the text is wrong)
+    return names
+
+
+def output_path(value: str) -> str:
+    """A path in which ``{spider}`` and ``{job}`` may stand, and no other field."""
+    try:
+        fields = [part[1:] for part in string.Formatter().parse(value) if part[1] is not None]
+    except ValueError as error:  # a brace that is not closed
+        raise ValueError(f"has a brace out of place: {value!r} (write {{{{ for a plain one)") from error
+    if not value.strip() or any(field not in {("spider", "", None), ("job", "", None)} for field in fields):
+        raise ValueError(f"must be a path with no other fields than {{spider}} and {{job}}, not {value!r}")
+    return value
+
+
+FORMS: Mapping[str, Callable[[Any], Any]] = {"http.max_body": size, "log.level": lower}
+"""Other ways to write a value, turned into the usual one before its type is checked."""
+
+CHECKS: Mapping[str, Callable[[Any], Any]] = {
+    "fleet": fleet,
+    "http.user_agent": header_value,
+    "http.headers.*": header_value,
+    "http.ca_bundle": existing_file,
+    "http.client_cert.cert": existing_file,
+    "http.client_cert.key": existing_file,
+    "http.fingerprints.*": fingerprint,
+    "http.proxies.*": proxy_url,
+    "retry.exceptions": download_errors,
+    "crawl.allowed_domains": scope,
+    "export.path": output_path,
+}
+"""By key, what a value of the right type must also be."""
+
+NAMES: Mapping[str, Callable[[str], str]] = {
+    "http.fingerprints": host_glob,
+    "http.headers": header_name,
+    "http.proxies": proxy_scheme,
+    "ray.resources": resource_name,
+    "throttle.domains": host_glob,
+}
+"""By key of a mapping, what its own keys must be."""
+
+SHORTHANDS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
+    "http.proxies": lambda url: {"http": url, "https": url},
+    "http.client_cert": lambda path: {"cert": path, "key": None, "password": None},
+}
+"""Mappings that may be given as one plain value, null included."""
+
+
+def mask(key: str, value: Any) -> Any:
+    """The value as it may be shown: user and password of a proxy's URL, secret headers and passwords become ``***``.
+
+    Pure; any thread. ``key`` is the flat ``key.path``.
+    """
+    if value is None or isinstance(value, dict | list | tuple):
+        return value
+    if key.startswith("http.proxies"):
+        return re.sub(r"^([a-zA-Z][a-zA-Z0-9+.-]*://)?.*@", r"\1***@", str(value), flags=re.DOTALL)
+    if key == "http.client_cert.password" or (key.startswith("http.headers.") and _SECRET_NAME.search(key[13:])):
+        return "***"
+    return value

@@ -1,0 +1,134 @@
+"""The :class:`Spider`: the class that users write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Self
+
+from scrapekit.errors import RequestInvalid, SpiderError
+from scrapekit.messages import Request, Response
+from scrapekit.web.urls import address
+
+
+class Spider:
+    """What to crawl and what to take from it.
+
+    One instance is shared by all workers, and its callbacks run in them, several at once: a callback must not change
+    ``self``. What belongs to one page travels in ``meta`` or ``cb_kwargs``; what belongs to the whole crawl is better
+    computed from the output, or kept by a pipeline.
+
+    Args:
+        arguments: The ``-a name=value`` of the command line, as text, or the keyword arguments of
+            :func:`scrapekit.crawl`. Each becomes an attribute.
+    """
+
+    name: str = ""
+    """What ``scrapekit crawl NAME`` calls it; default: the class's name in lower case."""
+
+    start_urls: Iterable[str] = ()
+    """Where the crawl starts, unless ``start()`` is overridden."""
+
+    allowed_domains: Iterable[str] | None = ()
+    """Domains, with their subdomains, that links and redirects may lead to. Default: the hosts of the start
+    requests. ``None`` or ``["*"]``: anywhere."""
+
+    settings: ClassVar[Mapping[str, Any]] = {}
+    """Overrides, nested as in settings.yaml."""
+
+    pipelines: ClassVar[Iterable[Callable[..., Any]]] = ()
+    """Classes, or functions of one item, that each item passes through in this order. Each worker thread makes its
+    own instance of a class (so it needs no locks), calls its ``process(item)``, and its ``close()`` at the end."""
+
+    parsers: ClassVar[Mapping[str, Callable[[Response], Any]]] = {}
+    """Parsers by media type (``"text/html"``, ``"text/*"``, ``"*/*"``) that are used before the built-in ones."""
+
+    arguments: Mapping[str, Any]
+    """The keyword arguments that it was made with, so that a worker process can make the same one."""
+
+    def __new__(cls, *_: Any, **arguments: Any) -> Self:
+        """Remember the arguments, whatever ``__init__`` makes of them."""
+        spider = super().__new__(cls)
+        spider.arguments = arguments
+        return spider
+
+    def __init__(self, **arguments: Any) -> None:
+        for name, value in arguments.items():
+            if callable(getattr(type(self), name, None)):
+                raise SpiderError(f"argument {name!r} would hide the method of that name of spider {self.name!r}")
+            setattr(self, name, value)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "name" not in cls.__dict__:
+            cls.name = cls.__name__.lower()
+
+    def start(self) -> Iterable[Request]:
+        """The start requests, pulled lazily, by one thread that is not the workers'.
+
+        It may be endless, and may block. A resumed crawl calls it anew and skips as many requests as it had taken, so
+        it must yield them in the same order again.
+        """
+        for url in [self.start_urls] if isinstance(self.start_urls, str) else self.start_urls:
+            yield Request(url)
+
+    def parse(self, response: Response) -> Any:
+        """The default callback: an iterable of items and requests, one of them, or None. Runs in a worker; may block.
+
+        Unless it is overridden, it yields what the parser for the media type yields.
+        """
+        doc = response.doc
+        if isinstance(doc, Iterable) and not isinstance(doc, (str, bytes, Mapping)) and not hasattr(doc, "css"):
+            return doc
+        raise NotImplementedError(
+            f"spider {self.name!r} has no parse() method, and the parser's {type(doc).__name__} is not items"
+        )
+
+
+def check_spider(spider: Spider) -> None:
+    """See to it that the class attributes are what they are said to be.
+
+    Raises:
+        SpiderError: One is not; the message says which, and what it must be.
+    """
+    domains: Any = spider.allowed_domains
+    pipelines: Any = spider.pipelines
+    wrong = None
+    if not isinstance(spider.start_urls, Iterable):
+        wrong = "start_urls", "a list of URLs"
+    elif domains is not None and not _all(domains, lambda domain: isinstance(domain, str)):
+        wrong = "allowed_domains", "a list of domains, or None for anywhere"
+    elif not isinstance(spider.settings, Mapping):
+        wrong = "settings", "a dict in the shape of settings.yaml"
+    elif not isinstance(spider.parsers, Mapping):
+        wrong = "parsers", "a dict of functions by media type"
+    elif isinstance(pipelines, str) or not _all(pipelines, _is_pipeline):
+        wrong = "pipelines", "a list of functions of one item, or of classes with process(item)"
+    if wrong is not None:
+        name, must = wrong
+        raise SpiderError(f"{type(spider).__name__}.{name} must be {must}, not {getattr(spider, name)!r:.80}")
+
+
+def start_hosts(spider: Spider) -> set[str]:
+    """The hosts of the start URLs, as far as they are known beforehand.
+
+    Raises:
+        SpiderError: A start URL can't be fetched.
+    """
+    urls = spider.start_urls
+    if not isinstance(urls, list | tuple) or type(spider).start is not Spider.start:
+        return set()
+    try:
+        return {address(url).host for url in urls[:_LOOKED_AT]}
+    except RequestInvalid as error:
+        raise SpiderError(str(error)) from error
+
+
+_LOOKED_AT = 10_000  # start URLs, before the crawl begins; the others are looked at when their turn comes
+
+
+def _all(values: Any, right: Callable[[Any], bool]) -> bool:
+    return isinstance(values, Iterable) and all(map(right, values))
+
+
+def _is_pipeline(stage: Any) -> bool:
+    return callable(getattr(stage, "process", None)) or (callable(stage) and not isinstance(stage, type))

@@ -1,0 +1,371 @@
+"""``scrapekit crawl`` from the command line to the exit code, on a real site."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+
+import pytest
+
+from scrapekit import project as project_module
+from scrapekit.cli import crawl as crawl_module
+from scrapekit.errors import CrawlFailed, ExportError, FleetError, FrontierError
+from scrapekit.export import lines
+from scrapekit.project.job import Job
+from scrapekit.testing import Reply, serve
+
+ALL = ["/", *(f"/{number}" for number in range(1, 9))]
+
+
+def record(project, job):
+    return json.loads((project.folder / ".scrapekit" / "jobs" / job / "job.json").read_text())
+
+
+def crawl(project, url, *arguments):
+    return project.run("crawl", "pages", "-a", f"url={url}", *arguments)
+
+
+@pytest.fixture
+def disk_full(monkeypatch):
+    """A function after whose call every write to an output file fails."""
+
+    def fill():
+        def write(*_):
+            raise ExportError("out.jsonl: No space left on device")
+
+        monkeypatch.setattr(lines.FileSink, "append", write)
+
+    return fill
+
+
+# Where the items go
+
+
+def test_by_default_items_go_to_a_file_that_is_called_after_the_job(project, site):
+    code, out, err = crawl(project, site.url)
+    (job,) = project.jobs
+    assert (code, out) == (0, "")
+    assert project.urls(f"results/pages/{job}.jsonl") == ALL
+    assert f"INFO crawling as job {job}, to results/pages/{job}.jsonl\n" in err
+    assert "\npages finished\n  pages        9 in " in err
+    assert "\n  errors       1 StatusError 404, such as http://127.0.0.1:" in err
+    assert "\n  skipped      1 RobotsDenied, such as http://127.0.0.1:" in err
+    assert "to go on" not in err
+    assert record(project, job)["state"] == "finished"
+
+
+def test_export_path_says_where_else(project, site):
+    project.write("settings.yaml", "export: {path: 'here/{spider}.jsonl'}")
+    assert crawl(project, site.url).code == 0
+    assert crawl(project, site.url).code == 0
+    assert project.urls("here/pages.jsonl") == sorted(ALL * 2)
+
+
+def test_o_appends_and_capital_o_overwrites(project, site):
+    for option, expected in (("-o", ALL), ("-o", sorted(ALL * 2)), ("-O", ALL), ("-o", sorted(ALL * 2))):
+        assert crawl(project, site.url, option, "out.jsonl").code == 0
+        assert project.urls("out.jsonl") == expected
+
+
+def test_a_name_in_gz_is_compressed(project, site):
+    assert crawl(project, site.url, "-o", "out.jsonl.gz").code == 0
+    with gzip.open(project.folder / "out.jsonl.gz") as items:
+        assert len(items.readlines()) == 9
+
+
+def test_stdout_gets_the_items_and_nothing_else(project, site):
+    with project.start("crawl", "pages", "-a", f"url={site.url}", "-o", "-") as process:
+        out, err = process.communicate()
+    assert process.returncode == 0
+    assert len([json.loads(line) for line in out.splitlines()]) == 9
+    assert "pages finished" in err
+    assert "  output       stdout\n" in err
+
+
+def test_a_spider_may_be_a_file(project, site):
+    (project.folder / "spiders/pages.py").rename(project.folder / "mine.py")
+    assert project.run("crawl", "mine.py", "-a", f"url={site.url}", "-O", "out.jsonl").code == 0
+    assert project.urls("out.jsonl") == ALL
+
+
+def test_a_stdout_that_is_closed_is_no_output(project, site, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert crawl(project, site.url, "-q", "-o", "-") == (
+        2, "", "scrapekit: error: the output is stdout, which is closed\n"
+    )  # fmt: skip
+    assert project.jobs == []
+
+
+@pytest.mark.parametrize("option", ["-O", "-o", "--settings", "-a", "-s"])
+def test_what_is_not_utf_8_is_refused_before_anything_is_touched(project, site, option):
+    code, out, err = crawl(project, site.url, option, "export.path=\udcff.jsonl")
+    assert (code, out) == (2, "")
+    assert err.splitlines()[0] == (
+        r"scrapekit: error: 'export.path=\udcff.jsonl' is not UTF-8, and can't be written down for --resume"
+    )
+    assert sorted(path.name for path in project.folder.iterdir()) == ["spiders"]
+
+
+# How much is said
+
+
+def test_quiet_says_warnings_only(project, site):
+    code, out, err = crawl(project, site.url, "-q")
+    assert (code, out) == (0, "")
+    assert [line.split(" ", 1)[1] for line in err.splitlines()] == [
+        f"WARNING {site.url}/gone: StatusError 404: status 404"
+    ]
+
+
+def test_quiet_does_not_say_more_than_the_setting_does(project, site):
+    assert crawl(project, site.url, "-q", "-s", "log.level=error") == (0, "", "")
+
+
+def test_verbose_says_more(project, site):
+    project.write("spiders/talks.py", "import pages, logging\nclass Talks(pages.Pages):\n"
+                  "    def parse(self, response): logging.getLogger('mine').debug('a detail')")  # fmt: skip
+    assert " DEBUG a detail\n" in project.run("crawl", "talks", "-a", f"url={site.url}", "-v").err
+    assert " DEBUG a detail\n" not in project.run("crawl", "talks", "-a", f"url={site.url}").err
+
+
+# How it ends
+
+
+def test_limits_end_a_crawl_well_and_say_how_to_go_on(project, site):
+    code, _, err = crawl(project, site.url, "--max-pages", "1", "--workers", "1", "-O", "out.jsonl")
+    (job,) = project.jobs
+    assert code == 0
+    assert "\npages stopped at crawl.max_pages\n" in err
+    assert err.endswith(f"\nto go on: scrapekit crawl pages --resume {job} --max-pages MORE\n")
+    assert record(project, job)["state"] == "stopped"
+
+    code, _, err = project.run("crawl", "pages", "--resume", "--max-pages", "100")
+    assert code == 0
+    assert f"INFO going on with job {job}, to out.jsonl" in err
+    assert project.urls("out.jsonl") == ALL
+    assert record(project, job)["overrides"] == ["workers=1", "crawl.max_pages=1", "crawl.max_pages=100"]
+    assert project.run("crawl", "pages", "--resume", job).err.startswith(
+        f"scrapekit: error: job {job} can't be resumed: it has finished"
+    )
+
+
+def test_a_spider_that_has_seen_enough_ends_a_crawl_well(project, site):
+    project.write(
+        "spiders/enough.py",
+        """
+        from scrapekit import Spider, StopCrawl
+        class Enough(Spider):
+            def __init__(self, url):
+                self.start_urls = [url]
+            def parse(self, response):
+                yield {"url": response.url}
+                raise StopCrawl("seen it all")
+        """,
+    )
+    code, _, err = project.run("crawl", "enough", "-a", f"url={site.url}", "-o", "out.jsonl")
+    assert code == 0
+    assert "\nenough stopped: seen it all\n" in err
+
+
+def test_nothing_fetched_is_a_failure(project):
+    with serve(lambda _: Reply(b"", 404)) as server:
+        url = server.url
+    code, _, err = crawl(project, url, "-s", "retry.times=0")
+    assert code == 1
+    assert "\npages failed\n" in err
+    assert "\nscrapekit: error: nothing was fetched: ConnectError: " in err
+    assert "to go on" not in err
+    code, _, err = crawl(project, url, "-s", "retry.times=0", "-q")
+    assert code == 1
+    assert "\nscrapekit: error: nothing was fetched: ConnectError: " in err
+
+
+def test_start_requests_that_break_off_are_a_failure_that_can_be_resumed(project, site):
+    project.write("spiders/broken.py", "import pages\nclass Broken(pages.Pages):\n    def start(self):\n"
+                  "        yield from super().start()\n        raise ValueError('no more')")  # fmt: skip
+    code, _, err = project.run("crawl", "broken", "-a", f"url={site.url}", "-q", "-O", "out.jsonl")
+    (job,) = project.jobs
+    assert code == 1
+    assert "ValueError: no more\n" in err
+    assert err.endswith(f"\nto go on: scrapekit crawl broken --resume {job}\n")
+    project.write("spiders/broken.py", "import pages\nclass Broken(pages.Pages): pass")
+    assert project.run("crawl", "broken", "--resume", job).code == 0
+    assert project.urls("out.jsonl") == ALL
+
+
+WRONG = """
+    from scrapekit import Request, Spider
+    class Wrong(Spider):
+        def start(self):
+            yield from self.good()
+            yield Request("http://127.0.0.1:1/", "nowhere")
+        def good(self):
+            return []
+"""
+
+
+def test_a_first_start_request_that_is_wrong_is_the_users_error_and_leaves_nothing(project):
+    project.write("spiders/wrong.py", WRONG)
+    (project.folder / "out.jsonl").write_text("mine\n")
+    code, out, err = project.run("crawl", "wrong", "-O", "out.jsonl")
+    assert (code, out) == (2, "")
+    assert err.startswith("scrapekit: error: unknown callback 'nowhere'")
+    assert len(err.splitlines()) == 1
+    assert project.jobs == []
+    assert (project.folder / "out.jsonl").read_text() == "mine\n"
+
+
+def test_a_later_start_request_that_is_wrong_ends_the_start_requests_not_the_crawl(project, site):
+    project.write("spiders/wrong.py", WRONG.replace("return []", f"yield Request({site.url!r})"))
+    code, _, err = project.run("crawl", "wrong", "-q")
+    said = [line for line in err.splitlines() if "unknown callback 'nowhere'" in line]
+    assert code == 1
+    assert any(line.startswith("scrapekit: error: ") for line in said)
+    assert len(project.jobs) == 1
+
+
+def test_a_full_disk_is_one_line_and_how_to_go_on(project, site, disk_full, monkeypatch):
+    disk_full()
+    code, _, err = crawl(project, site.url, "-q", "-O", "out.jsonl")
+    (job,) = project.jobs
+    assert code == 1
+    assert err.splitlines()[-2:] == [
+        "scrapekit: error: out.jsonl: No space left on device", f"to go on: scrapekit crawl pages --resume {job}",
+    ]  # fmt: skip
+    monkeypatch.undo()
+    monkeypatch.chdir(project.folder)
+    assert project.run("crawl", "pages", "--resume", job).code == 0
+    assert project.urls("out.jsonl") == ALL
+
+
+def test_a_disk_too_full_to_write_that_down_hides_nothing(project, site, disk_full, monkeypatch):
+    def finish(self, state):
+        raise FrontierError("job.json: No space left on device")
+
+    disk_full()
+    monkeypatch.setattr(Job, "finish", finish)
+    assert "\nscrapekit: error: out.jsonl: No space" in "\n" + crawl(project, site.url, "-q", "-O", "out.jsonl").err
+
+
+@pytest.mark.parametrize("error", [FleetError("no worker is left"), CrawlFailed("it can't be called done")])
+def test_a_crawl_that_its_fleet_left_is_one_line_and_how_to_go_on(project, site, monkeypatch, error):
+    def run(self):
+        raise error
+
+    monkeypatch.setattr(project_module.Crawl, "run", run)
+    code, out, err = crawl(project, site.url, "-q")
+    (job,) = project.jobs
+    assert (code, out) == (1, "")
+    assert err == f"scrapekit: error: {error}\nto go on: scrapekit crawl pages --resume {job}\n"
+    assert record(project, job)["state"] == "failed"
+
+
+def test_a_bug_is_a_traceback_with_how_to_go_on(project, site, monkeypatch):
+    def run(self):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(project_module.Crawl, "run", run)
+    with pytest.raises(RuntimeError) as error:
+        crawl(project, site.url)
+    (job,) = project.jobs
+    assert error.value.__notes__ == [f"to go on: scrapekit crawl pages --resume {job}"]
+    assert record(project, job)["state"] == "failed"
+
+
+# Resuming
+
+
+def test_a_resumed_job_has_its_own_arguments_settings_and_output(project, site):
+    project.write("other.yaml", "throttle: {maxsize: 1}")
+    crawl(project, site.url, "-O", "out.jsonl", "--settings", "other.yaml", "-s", "crawl.max_items=2", "-q")
+    (job,) = project.jobs
+    assert 2 <= len(project.urls("out.jsonl")) < 9
+    code, _, err = project.run("crawl", "pages", "--resume", job)
+    assert code == 0
+    assert err.endswith(f"\nto go on: scrapekit crawl pages --resume {job} -s crawl.max_items=MORE\n")
+    assert project.run("crawl", "pages", "--resume", "-s", "crawl.max_items=null").code == 0
+    assert project.urls("out.jsonl") == ALL
+    assert site.max_open_by_host == {"127.0.0.1": 1}
+    assert record(project, job)["settings"] == "other.yaml"
+
+
+def test_a_job_whose_output_was_changed_is_refused_and_stays_as_it_was(project, site):
+    crawl(project, site.url, "-O", "out.jsonl", "--max-pages", "1", "-q")
+    (job,) = project.jobs
+    before = record(project, job)
+    (project.folder / "out.jsonl").write_text("mine\n")
+    code, _, err = project.run("crawl", "pages", "--resume", "--max-pages", "2")
+    assert code == 2
+    assert err.startswith("scrapekit: error: out.jsonl has 5 bytes, but this job had written ")
+    assert record(project, job) == before
+
+
+def test_a_job_that_runs_is_refused(project, site):
+    crawl(project, site.url, "-O", "out.jsonl", "--max-pages", "1", "-q")
+    (job,) = project.jobs
+    with Job(project.folder / ".scrapekit" / "jobs" / job):
+        code, _, err = project.run("crawl", "pages", "--resume")
+    assert (code, err.startswith(f"scrapekit: error: job {job} is being run by process ")) == (2, True)
+
+
+@pytest.mark.parametrize("limit", ["--max-pages=2", "-scrawl.max_items=2"])
+@pytest.mark.parametrize("option", ["-o", "-O"])
+def test_the_output_of_a_job_that_its_limits_stopped_may_be_taken_over_with_a_warning(project, site, limit, option):
+    assert crawl(project, site.url, "-O", "out.jsonl", "-q", limit).code == 0
+    (old,) = project.jobs
+    before = len((project.folder / "out.jsonl").read_bytes().splitlines())
+    code, _, err = crawl(project, site.url, option, "out.jsonl", "-q")
+    assert code == 0
+    assert f"WARNING job {old} had not finished, and can't be resumed any more: its output is this job's now\n" in err
+    lines = len((project.folder / "out.jsonl").read_bytes().splitlines())
+    assert lines == len(ALL) + (before if option == "-o" else 0)
+    assert project.run("crawl", "pages", "--resume", old).code == 2
+
+
+def test_a_job_that_broke_off_is_not_appended_to_but_may_be_overwritten(project, site, disk_full, monkeypatch):
+    disk_full()
+    assert crawl(project, site.url, "-o", "out.jsonl", "-q").code == 1
+    (old,) = project.jobs
+    monkeypatch.undo()
+    monkeypatch.chdir(project.folder)
+    code, _, err = crawl(project, site.url, "-o", "out.jsonl")
+    assert code == 2
+    assert err.startswith(f"scrapekit: error: out.jsonl is the output of job {old}, which broke off: ")
+    code, _, err = crawl(project, site.url, "-O", "out.jsonl", "-q")
+    assert code == 0
+    assert f"WARNING job {old} had not finished, and can't be resumed any more: its output is this job's now\n" in err
+    assert project.urls("out.jsonl") == ALL
+
+
+# The terminal
+
+
+class Terminal:
+    def __init__(self, stream, tty=True):
+        self._stream, self._tty = stream, tty
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)
+
+    def isatty(self):
+        return self._tty
+
+
+@pytest.mark.parametrize(
+    ("quiet", "err", "out", "output", "term", "live"),
+    [
+        (False, True, True, "x.jsonl", "xterm", True),
+        (False, True, False, "-", "xterm", True),
+        (False, True, True, "-", "xterm", False),
+        (False, False, True, "x.jsonl", "xterm", False),
+        (False, True, True, "x.jsonl", "dumb", False),
+        (True, True, True, "x.jsonl", "xterm", False),
+    ],
+)
+def test_a_live_line_needs_a_terminal_of_its_own(monkeypatch, quiet, err, out, output, term, live):
+    monkeypatch.setattr(sys, "stderr", Terminal(sys.stderr, err))
+    monkeypatch.setattr(sys, "stdout", Terminal(sys.stdout, out))
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert (crawl_module._console(output, quiet=quiet) is not None) == live

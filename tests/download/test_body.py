@@ -1,0 +1,234 @@
+"""Bodies: complete, or an error; never more memory than the limit."""
+
+import gzip
+import tracemalloc
+import zlib
+
+import brotli
+import pytest
+from backports import zstd
+from rawserver import chunked, reply
+
+from scrapekit.download import decoding
+from scrapekit.errors import BodyTooLarge, ProtocolError, TruncatedBody
+
+PAGE = b"<p>some text that compresses, some text that compresses</p>" * 300
+
+
+def raw_deflate(data):
+    stream = zlib.compressobj(wbits=-15)
+    return stream.compress(data) + stream.flush()
+
+
+ENCODERS = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "br": brotli.compress,
+    "zstd": zstd.compress,
+}
+
+
+@pytest.fixture(params=[*ENCODERS, "raw"])
+def coding(request):
+    if request.param == "raw":
+        return "deflate", raw_deflate
+    return request.param, ENCODERS[request.param]
+
+
+FRAMINGS = {
+    "length": reply,
+    "chunks": lambda body, *headers: chunked(*[body[n : n + 100] for n in range(0, len(body), 100)]).replace(
+        b"\r\n", ("\r\n" + "".join(f"{h}\r\n" for h in headers)).encode(), 1
+    ),
+    "close": lambda body, *headers: reply(body, *headers, length=False),
+}
+
+
+@pytest.fixture(params=FRAMINGS)
+def framed(request):
+    return FRAMINGS[request.param]
+
+
+@pytest.fixture
+def serve(site):
+    """Serves these bytes, then closes."""
+
+    def use(data):
+        site.routes["/"] = lambda talk: talk.send(data) or True
+        return f"{site.url}/"
+
+    return use
+
+
+def test_each_coding_is_decoded_in_each_framing(serve, fetch, coding, framed):
+    name, encode = coding
+    got = fetch(serve(framed(encode(PAGE), f"Content-Encoding: {name.upper()}")))
+    assert (got.body, got.flags) == (PAGE, ())
+
+
+def test_each_coding_cut_off_is_truncated(serve, fetch, coding, framed):
+    """Also with a Content-Length that matches: nothing but the coding itself can tell."""
+    name, encode = coding
+    data = encode(PAGE)
+    for cut in (1, len(data) // 2, len(data) - 1):
+        with pytest.raises(TruncatedBody, match=f"breaks off within its {name}"):
+            fetch(serve(framed(data[:cut], f"Content-Encoding: {name}")))
+
+
+def test_a_body_without_coding_comes_as_it_is(serve, fetch, framed):
+    assert fetch(serve(framed(PAGE))).body == PAGE
+    assert fetch(serve(framed(PAGE, "Content-Encoding: identity"))).body == PAGE
+
+
+def test_an_empty_body_may_be_labelled(plain, fetch):
+    plain.routes["/"] = reply(b"", "Content-Encoding: gzip")
+    plain.routes["/chunked"] = chunked().replace(b"\r\n", b"\r\nContent-Encoding: br\r\n", 1)
+    assert fetch(f"{plain.url}/").body == b""
+    assert fetch(f"{plain.url}/chunked").body == b""
+    plain.routes["/"] = reply(b"", "Content-Encoding: gzip", "Content-Length: 500", length=False)
+    assert fetch(f"{plain.url}/", method="HEAD").body == b""
+    assert plain.accepted == 1
+
+
+def test_stacked_codings_are_undone_in_reverse(serve, fetch):
+    data = zstd.compress(brotli.compress(gzip.compress(PAGE)))
+    assert fetch(serve(reply(data, "Content-Encoding: gzip, br", "Content-Encoding: zstd"))).body == PAGE
+    with pytest.raises(ProtocolError, match="Too many content encodings"):
+        fetch(serve(reply(data, "Content-Encoding: gzip, gzip, gzip, gzip, gzip, gzip")))
+
+
+def test_an_unknown_coding_is_flagged_and_left(serve, fetch):
+    got = fetch(serve(reply(b"text", "Content-Encoding: utf-8")))
+    assert (got.body, got.flags) == (b"text", ("unknown_encoding",))
+
+
+@pytest.mark.parametrize("name", ["gzip", "deflate", "br", "zstd"])
+def test_a_wrong_label_is_a_protocol_error(serve, fetch, name):
+    with pytest.raises(ProtocolError, match=f"is not {name}, as its Content-Encoding says, or is damaged"):
+        fetch(serve(reply(b"<html>plain text, and not so short</html>" * 10, f"Content-Encoding: {name}")))
+
+
+@pytest.mark.parametrize("name", ["gzip", "zstd"])
+def test_members_follow_each_other_and_what_comes_after_is_ignored(serve, fetch, name):
+    encode = ENCODERS[name]
+    data = encode(PAGE) + encode(b"") + encode(b"second")
+    assert fetch(serve(reply(data, f"Content-Encoding: {name}"))).body == PAGE + b"second"
+    assert fetch(serve(reply(data + b"\0\0trailing", f"Content-Encoding: {name}"))).body == PAGE + b"second"
+
+
+def test_what_comes_after_deflate_is_ignored(serve, fetch):
+    assert fetch(serve(reply(zlib.compress(PAGE) + b"trailing", "Content-Encoding: deflate"))).body == PAGE
+
+
+def test_what_comes_after_brotli_in_a_later_slice_is_ignored(monkeypatch):
+    data = brotli.compress(PAGE)
+    monkeypatch.setattr(decoding, "_SLICE", len(data))
+    assert decoding.decode(data + b"trailing", "br", len(PAGE), lambda: None) == (PAGE, True)
+
+
+def test_a_large_body_is_decoded_in_slices(serve, fetch):
+    body = b"".join(zlib.crc32(n.to_bytes(4)).to_bytes(4) for n in range(100_000))
+    for name, encode in ENCODERS.items():
+        assert fetch(serve(reply(encode(body), f"Content-Encoding: {name}"))).body == body
+
+
+def test_millions_of_empty_members_are_refused(serve, fetch):
+    with pytest.raises(ProtocolError, match="over 4096 gzip streams"):
+        fetch(serve(reply(gzip.compress(b"") * 5000, "Content-Encoding: gzip")))
+
+
+def test_a_bomb_is_stopped_at_the_limit(serve, fetch, make, coding, framed):
+    name, encode = coding
+    limit = 1_000_000
+    bomb = brotli.compress(b"\0" * 20_000_000, quality=4) if name == "br" else encode(b"\0" * 20_000_000)
+    url = serve(framed(bomb, f"Content-Encoding: {name}"))
+    downloader = make(max_body=limit)
+    tracemalloc.start()
+    try:
+        with pytest.raises(BodyTooLarge, match=f"over {limit} bytes when decoded"):
+            fetch(url, using=downloader)
+        assert tracemalloc.get_traced_memory()[1] < 8 * limit
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_limit_itself_is_allowed(serve, fetch, make, coding, framed):
+    name, encode = coding
+    downloader = make(max_body=len(PAGE))
+    assert fetch(serve(framed(encode(PAGE), f"Content-Encoding: {name}")), using=downloader).body == PAGE
+    assert fetch(serve(framed(PAGE)), using=downloader).body == PAGE
+    with pytest.raises(BodyTooLarge):
+        fetch(serve(framed(PAGE + b"x")), using=downloader)
+    with pytest.raises(BodyTooLarge):
+        fetch(serve(framed(encode(PAGE + b"x"), f"Content-Encoding: {name}")), using=downloader)
+
+
+def test_an_announced_size_is_enough_to_refuse(site, fetch):
+    site.routes["/"] = lambda talk: talk.send(reply("", "Content-Length: 5000000000", length=False)) or talk.hang()
+    with pytest.raises(BodyTooLarge, match="a body of 5000000000 bytes is announced"):
+        fetch(f"{site.url}/")
+    assert fetch(f"{site.url}/", method="HEAD").body == b""
+
+
+def test_an_endless_body_is_stopped_at_the_limit(site, fetch, make):
+    site.routes["/"] = lambda talk: talk.send(b"HTTP/1.1 200 OK\r\n\r\n") or talk.drip(b"x" * 65_536, every=0)
+    with pytest.raises(BodyTooLarge, match="over the limit of 300000 bytes"):
+        fetch(f"{site.url}/", using=make(max_body=300_000))
+
+
+def test_a_short_body_is_truncated(serve, fetch):
+    with pytest.raises(TruncatedBody, match="ended after 4 of 10 bytes"):
+        fetch(serve(reply("half", "Content-Length: 10", length=False)))
+
+
+@pytest.mark.parametrize(
+    "end",
+    [b"", b"5", b"5\r\n", b"5\r\nab", b"5\r\nabcde"],
+    ids=["no last chunk", "size cut", "no data", "data cut", "no end of data"],
+)
+def test_cut_chunks_are_truncated(serve, fetch, end):
+    with pytest.raises(TruncatedBody):
+        fetch(serve(chunked(b"abc", end=end)))
+
+
+@pytest.mark.parametrize(
+    "size", [b"zz", b"-5", b"-1", b"5;" + b"x" * 70_000], ids=["letters", "negative", "minus one", "extension"]
+)
+def test_malformed_chunk_sizes_are_errors(serve, fetch, size):
+    with pytest.raises((ProtocolError, TruncatedBody)):
+        fetch(serve(chunked(end=size + b"\r\nabcde\r\n0\r\n\r\n")))
+
+
+def test_trailers_are_read_over(site, fetch):
+    site.routes["/t"] = chunked(b"abc", end=b"0\r\nX-Trailer: 1\r\n\r\n")
+    assert fetch(f"{site.url}/t").body == b"abc"
+    assert fetch(f"{site.url}/t").body == b"abc"
+    assert site.accepted == 1
+
+
+def test_equal_content_lengths_are_one(site, fetch):
+    site.routes["/"] = reply("abc", "Content-Length: 3", "Content-Length: 3, 3", length=False)
+    assert fetch(f"{site.url}/").body == b"abc"
+    assert fetch(f"{site.url}/").body == b"abc"
+    assert site.accepted == 1
+
+
+def test_unequal_content_lengths_are_refused(site, fetch):
+    site.routes["/"] = reply("abc", "Content-Length: 3", "Content-Length: 4", length=False)
+    with pytest.raises(ProtocolError, match="Content-Length is both"):
+        fetch(f"{site.url}/")
+
+
+def test_chunks_win_over_a_length_and_the_connection_is_not_trusted(site, fetch):
+    site.routes["/"] = chunked(b"abc").replace(b"\r\n", b"\r\nContent-Length: 1\r\n", 1)
+    assert fetch(f"{site.url}/").body == b"abc"
+    assert fetch(f"{site.url}/").body == b"abc"
+    assert site.accepted == 2
+
+
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
+def test_a_body_where_none_may_be_is_not_taken_for_the_next_response(site, fetch, status):
+    site.routes["/none"] = reply("unexpected", status=status)
+    assert fetch(f"{site.url}/none").body == b""
+    assert fetch(f"{site.url}/").body == b"hello"

@@ -1,0 +1,20 @@
+import time
+
+from scrapekit.engine import SteadyClock
+from scrapekit.testing import FakeClock
+
+
+def test_a_steady_clock_shows_the_time_and_never_goes_back(monkeypatch):
+    clock = SteadyClock()
+    before = clock.now()
+    assert abs(before - time.time()) < 60
+    monkeypatch.setattr(time, "time", lambda: 0.0)  # somebody sets the system's clock
+    assert clock.now() >= before
+
+
+def test_a_fake_clock_moves_only_when_it_is_told_to():
+    clock = FakeClock(100.0)
+    clock.advance(5)
+    clock.advance(-3)
+    assert clock.now() == 105
+    assert repr(clock) == "<FakeClock 105.000000>"

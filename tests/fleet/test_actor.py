@@ -1,0 +1,122 @@
+"""The inside of an actor, without Ray: it is a plain object in a process of its own."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from scrapekit.download import PoolStats
+from scrapekit.fleet.child import OUTCOMES, READY, REFUSED, STATS
+from scrapekit.fleet.wire import decode_outcomes, encode
+from scrapekit.messages import Lease, Request
+from scrapekit.project.hands import _order
+from scrapekit.project.luggage import pack
+from scrapekit.project.spiders import load_spider
+from scrapekit.settings import Settings
+from scrapekit.testing import Reply, serve
+
+SPIDER = """
+from scrapekit import Spider
+from greetings import greeting
+
+class Greeter(Spider):
+    def parse(self, response):
+        import later
+        yield {"greeting": greeting, "later": later.word}
+"""
+# What Ray does, in one thread and by standard input and output: each line is a call, each answer is printed.
+DRIVER = """
+import base64, json, os, sys
+from scrapekit.fleet.actor import Actor
+actor = None
+for line in sys.stdin:
+    name, *values = json.loads(line)
+    values = [base64.b64decode(value["bytes"]) if isinstance(value, dict) else value for value in values]
+    if name == "new":
+        actor, answer = Actor(*values), None
+    else:
+        answer = getattr(actor, name)(*values)
+    print(json.dumps(base64.b64encode(answer or b"").decode()), flush=True)
+print(json.dumps(os.getcwd()), flush=True)
+"""
+
+
+class Elsewhere:
+    """An actor in another process."""
+
+    def __init__(self, *values):
+        self.process = subprocess.Popen([sys.executable, "-c", DRIVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.call("new", *values)
+
+    def call(self, name, *values):
+        self.process.stdin.write(msgspec.json.encode([name, *map(_shown, values)]) + b"\n")
+        self.process.stdin.flush()
+        return msgspec.convert(json.loads(self.process.stdout.readline()), bytes)
+
+    def end(self):
+        rest, _ = self.process.communicate(timeout=30)
+        return json.loads(rest)
+
+
+def _shown(value):
+    return {"bytes": value} if isinstance(value, bytes) else value
+
+
+@pytest.fixture
+def order(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    project = tmp_path / "project"
+    (project / "spiders").mkdir(parents=True)
+    (project / "spiders" / "greeter.py").write_text(SPIDER)
+    (project / "spiders" / "greetings.py").write_text("greeting = 'hello'")
+    (project / "later.py").write_text("word = 'goodbye'")
+    spider = load_spider(str(project / "spiders" / "greeter.py"), project)()
+    order = _order(spider, Settings())
+    order.file, files = pack(Path(order.file), project)
+    shutil.rmtree(project)  # so that whatever is found came along
+    sys.path[:] = [entry for entry in sys.path if not entry.startswith(str(project))]
+    return order, files
+
+
+def actor(order, files):
+    make = "scrapekit.project.hands:build"
+    return Elsewhere(make, msgspec.json.encode(order), msgspec.msgpack.encode(files), 2, 0.001)
+
+
+def test_an_actor_has_the_code_of_its_spider_works_and_cleans_up(order, tmp_path):
+    with serve(lambda _view: Reply(b"<p>page", headers=[("Content-Type", "text/html")])) as server:
+        away = actor(*order)
+        assert away.call("start") == READY
+        leases = [Lease(number, Request(f"{server.url}/{number}"), "127.0.0.1") for number in range(5)]
+        away.call("submit", encode(leases))
+        outcomes = []
+        while len(outcomes) < 5:
+            word = away.call("take")
+            assert word[:1] == OUTCOMES
+            outcomes += decode_outcomes(word[1:])
+        away.call("close")
+        last = away.call("take")
+        folder = away.end()
+    assert sorted(outcome.id for outcome in outcomes) == [0, 1, 2, 3, 4]
+    assert {line for outcome in outcomes for line in outcome.yielded.items} == {
+        b'{"greeting":"hello","later":"goodbye"}'
+    }
+    assert last[:1] == STATS
+    assert msgspec.msgpack.decode(last[1:], type=PoolStats).requests == 5
+    assert folder == "/"
+    assert list(tmp_path.glob("scrapekit-*")) == []
+
+
+def test_an_actor_that_lacks_a_module_says_so_in_one_line(order, tmp_path):
+    order, files = order
+    del files["spiders/greetings.py"]
+    away = actor(order, files)
+    word = away.call("start")
+    assert word[:1] == REFUSED
+    assert word[1:].decode() == "spiders/greeter.py:3: ModuleNotFoundError: No module named 'greetings'"
+    assert away.end() == "/"
+    assert list(tmp_path.glob("scrapekit-*")) == []

@@ -1,0 +1,49 @@
+"""What goes with a spider to machines that don't have it."""
+
+import pytest
+
+import scrapekit
+from scrapekit.errors import SpiderError
+from scrapekit.project import luggage
+from scrapekit.project.luggage import pack
+
+
+def laid_out(folder, *paths):
+    for path in paths:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(path.encode())
+
+
+def test_the_files_and_packages_beside_the_spider_and_in_the_project_go_along(tmp_path):
+    wanted = ("spiders/a.py", "spiders/helper.py", "spiders/lib/__init__.py", "spiders/lib/deep/er.py", "shared.py",
+              "models/__init__.py", "models/book.py")  # fmt: skip
+    laid_out(tmp_path, *wanted, "results/a.jsonl", ".venv/__init__.py", ".venv/x.py", "loose/y.py", "spiders/a.txt")
+    name, files = pack(tmp_path / "spiders" / "a.py", tmp_path)
+    assert name == "spiders/a.py"
+    assert files == {path: path.encode() for path in wanted}
+
+
+def test_a_spider_outside_of_the_project_takes_its_own_folder_only(tmp_path):
+    laid_out(tmp_path, "project/shared.py", "else/a.py", "else/helper.py")
+    name, files = pack(tmp_path / "else" / "a.py", tmp_path / "project")
+    assert name == "a.py"
+    assert set(files) == {"a.py", "helper.py"}
+
+
+def test_scrapekit_itself_stays_at_home(tmp_path, monkeypatch):
+    laid_out(tmp_path, "a.py", "scrapekit/__init__.py")
+    monkeypatch.setattr(luggage, "_OURS", tmp_path / "scrapekit")
+    assert set(pack(tmp_path / "a.py", tmp_path)[1]) == {"a.py"}
+    monkeypatch.undo()
+    assert (luggage._OURS / "__init__.py").samefile(scrapekit.__file__)
+
+
+def test_files_that_can_not_be_read_or_are_too_many_are_one_clear_line(tmp_path, monkeypatch):
+    laid_out(tmp_path, "a.py")
+    (tmp_path / "broken.py").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(SpiderError, match=r"broken\.py can't go to the workers with the spider: No such file"):
+        pack(tmp_path / "a.py", tmp_path)
+    (tmp_path / "broken.py").unlink()
+    monkeypatch.setattr(luggage, "_LARGEST", 3)
+    with pytest.raises(SpiderError, match="are more than 32 MiB: keep the spider in a folder of its own"):
+        pack(tmp_path / "a.py", tmp_path)

@@ -1,0 +1,231 @@
+"""README and docs say what is there: their examples run, their commands exist, their links lead somewhere.
+
+Examples that name a practice site are run against the sample site, which has the same markup.
+"""
+
+import contextlib
+import doctest
+import os
+import re
+import shlex
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import scrapekit
+from scrapekit.cli.app import scrapekit as commands
+from scrapekit.engine.schema import SCHEMA
+from scrapekit.settings import load
+from scrapekit.spider import Spider
+from scrapekit.testing import SampleSite, serve
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+LANGUAGES = {"python", "pycon", "yaml", "console", "toml", "text", ""}
+# What examples may start besides our own command and files of this checkout.
+PROGRAMS = {"apt-get", "dpkg", "head", "make", "python3", "sort", "source", "sqlite3", "wc"}
+TARGETS = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+class Block(NamedTuple):
+    page: Path
+    language: str
+    line: int
+    text: str
+
+
+def blocks_of(page, *languages):
+    text = page.read_text(encoding="utf-8")
+    for found in re.finditer(r"^```(\S*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        if not languages or found[1] in languages:
+            yield Block(page, found[1], text.count("\n", 0, found.start(2)) + 1, found[2])
+
+
+def with_blocks(*languages):
+    """A parameter for each page that has blocks in these languages: all of them, for later ones build on earlier ones."""
+    found = {page.name: list(blocks_of(page, *languages)) for page in PAGES}
+    return [pytest.param(blocks, id=name) for name, blocks in found.items() if blocks]
+
+
+def commands_of(blocks):
+    """The commands after ``$``, and whether a Ctrl-C follows."""
+    for block in blocks:
+        lines = block.text.splitlines()
+        for line, after in zip(lines, [*lines[1:], ""], strict=True):
+            if line.startswith("$ "):
+                yield line[2:].partition("  #")[0].strip(), after == "^C"
+
+
+def words_of(command):
+    """The words of each program that a command line starts."""
+    words = []
+    for word in shlex.split(command):
+        if word in {"|", "&&"}:
+            yield words
+            words = []
+        else:
+            words.append(word)
+    yield words
+
+
+def on_loopback(text, site):
+    """An example with the sample site in place of the practice sites. None may reach the network."""
+    for url, local in (
+        ("https://quotes.toscrape.com/", "/quotes/"),
+        ("https://books.toscrape.com/", "/"),
+        ("https://docs.example.org/", "/"),
+    ):
+        text = text.replace(url, site.url + local)
+    assert "https://" not in text
+    return text
+
+
+@pytest.fixture(scope="module")
+def site():
+    with serve(SampleSite(books=40, retry_after=0)) as server:
+        yield server
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_block_is_of_a_language_that_is_checked_here(page):
+    assert {block.language for block in blocks_of(page)} <= LANGUAGES
+    assert page.read_text(encoding="utf-8").count("```") == 2 * len(list(blocks_of(page)))
+
+
+@pytest.mark.parametrize("blocks", with_blocks("python"))
+def test_python_examples_run_and_their_spiders_crawl(blocks, site, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "example"}
+    for block in blocks:
+        before = set(map(id, names.values()))
+        source = "\n" * (block.line - 1) + on_loopback(block.text, site)
+        exec(compile(source, block.page, "exec", dont_inherit=True), names)
+        for value in [value for value in names.values() if id(value) not in before]:
+            if isinstance(value, type) and issubclass(value, Spider) and value is not Spider:
+                report = scrapekit.run(value, settings={"retry": {"backoff": {"initial": 0}}})
+                assert report.failure is None
+                assert report.pages
+                assert report.stats.item_errors == {}
+                assert set(report.stats.errors) <= {"StatusError 404"}  # the sample site has a dead link
+
+
+@pytest.mark.parametrize("blocks", with_blocks("pycon"))
+def test_sessions_print_what_they_show(blocks):
+    text = "".join("\n" * (block.line == 0) + block.text for block in blocks)
+    session = doctest.DocTestParser().get_doctest(text, {}, blocks[0].page.name, str(blocks[0].page), 0)
+    assert session.examples
+    assert doctest.DocTestRunner().run(session).failed == 0
+
+
+@pytest.mark.parametrize("blocks", with_blocks("yaml"))
+def test_settings_are_valid(blocks, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for block in blocks:
+        for name in re.findall(r"\$\{(\w+)\}", block.text):
+            monkeypatch.setenv(name, "secret")
+        for name in re.findall(r"[\w-]+\.pem", block.text):
+            Path(name).touch()
+        file = tmp_path / "settings.yaml"
+        file.write_text(block.text, encoding="utf-8")
+        _, origins = load(file)
+        assert set(origins.values()) != {"default"}
+
+
+@pytest.mark.parametrize("blocks", with_blocks("console"))
+def test_commands_exist_with_those_options(blocks):
+    for command, _ in commands_of(blocks):
+        for program, *arguments in words_of(command):
+            if program == "scrapekit":
+                name, *rest = arguments
+                commands.commands[name].make_context(name, list(rest))
+            elif program == "make":
+                assert TARGETS.issuperset(word for word in arguments if "=" not in word), command
+            elif program == ".venv/bin/pip":
+                assert arguments in (["install", "."], ["install", ".[ray]"]), (
+                    "the package of our name on PyPI is somebody else's"
+                )
+            elif program == ".venv/bin/python":
+                assert (ROOT / arguments[0]).is_file(), command
+            else:
+                assert program in PROGRAMS, command
+            if program == "sqlite3":
+                with contextlib.closing(sqlite3.connect(":memory:")) as database:
+                    database.executescript(SCHEMA)
+                    database.execute(arguments[1])
+
+
+@pytest.mark.parametrize("blocks", with_blocks("console", "python"))
+def test_commands_do_what_they_promise(blocks, site, tmp_path):
+    """Run each ``scrapekit`` command in a copy of the project. --max-pages stands for the Ctrl-C that is shown."""
+    for path in (ROOT / "spiders").glob("*.py"):
+        (tmp_path / "spiders").mkdir(exist_ok=True)
+        text = path.read_text(encoding="utf-8").replace("url=https://docs.example.org/3/", "url=")
+        (tmp_path / "spiders" / path.name).write_text(on_loopback(text, site), encoding="utf-8")
+    for block in blocks:
+        if block.language == "python" and (name := re.match(r"# (\w+\.py)\n", block.text)):
+            (tmp_path / name[1]).write_text(on_loopback(block.text, site), encoding="utf-8")
+    # Whatever an example does, it stays on loopback and does not wait.
+    (tmp_path / "settings.yaml").write_text("crawl: {allowed_domains: [127.0.0.1]}\nretry: {backoff: {initial: 0}}\n")
+    (tmp_path / "scrapekit").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m scrapekit "$@"\n')
+    (tmp_path / "scrapekit").chmod(0o755)
+    paths = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    for command, interrupted in commands_of(block for block in blocks if block.language == "console"):
+        words = shlex.split(command)
+        if words[0] != "scrapekit" or not shutil.which("bash"):
+            continue
+        resumed = "--resume" in words
+        limit = " --max-pages 2" if interrupted else " --max-pages 100000" if resumed else ""
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", on_loopback(command, site) + limit],
+            cwd=tmp_path, env=os.environ | paths, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        if "-O" in words:
+            assert (tmp_path / words[words.index("-O") + 1]).stat().st_size
+        if words[1] == "crawl" and "-q" not in words:
+            assert "stopped at crawl.max_pages" in done.stderr if interrupted else " finished\n" in done.stderr
+
+
+def test_the_report_that_is_shown_has_the_lines_of_a_real_one(site, tmp_path):
+    [shown] = blocks_of(ROOT / "docs" / "cli.md", "text")
+    (tmp_path / "settings.yaml").write_text("retry: {backoff: {initial: 0}}\n")
+    words = ["crawl", str(ROOT / "spiders" / "books.py"), "-a", f"url={site.url}/", "-O", "books.jsonl"]
+    done = subprocess.run(
+        [sys.executable, "-m", "scrapekit", *words],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    labels = re.compile(r"^  (\w+)", re.MULTILINE)
+    assert labels.findall(shown.text) == labels.findall(done.stderr)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page):
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        path, _, anchor = target.partition("#")
+        if not re.match(r"\w+:", target):
+            there = (page.parent / path) if path else page
+            assert there.is_file(), target
+            headings = re.findall(r"^#+ (.*)$", there.read_text(encoding="utf-8"), re.MULTILINE)
+            assert not anchor or anchor in {re.sub(r"[^\w -]", "", text.lower()).replace(" ", "-") for text in headings}
+
+
+def test_every_page_of_docs_is_linked_from_the_readme():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [page.name for page in (ROOT / "docs").glob("*.md") if f"(docs/{page.name})" not in readme] == []
+
+
+def test_the_readme_names_demo_and_test_and_the_makefile_has_them():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"make (\w+)", readme))
+    assert {"demo", "test"} <= named <= TARGETS
+
+
+def test_nobody_is_told_to_install_the_package_of_our_name_from_pypi():
+    for page in PAGES:
+        assert not re.search(r"pip3? install (?!\.)\S*scrapekit", page.read_text(encoding="utf-8")), page

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scrapekit.errors import BadRedirect
+from scrapekit.web.redirects import REDIRECTS, follow, headers_after
+from scrapekit.web.urls import address
+
+URL = "https://ex.com/a/b?c"
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "then", "keep_body"),
+    [
+        ("GET", 301, "GET", True),
+        ("GET", 302, "GET", True),
+        ("GET", 303, "GET", False),
+        ("GET", 307, "GET", True),
+        ("GET", 308, "GET", True),
+        ("HEAD", 301, "HEAD", True),
+        ("HEAD", 303, "HEAD", False),
+        ("POST", 301, "GET", False),
+        ("POST", 302, "GET", False),
+        ("POST", 303, "GET", False),
+        ("POST", 307, "POST", True),
+        ("POST", 308, "POST", True),
+        ("PUT", 302, "PUT", True),
+        ("PUT", 303, "GET", False),
+        ("DELETE", 301, "DELETE", True),
+    ],
+)
+def test_the_method_changes_as_rfc_9110_has_it(method, status, then, keep_body):
+    assert status in REDIRECTS
+    assert follow(method, URL, status, "/x") == (then, "https://ex.com/x", keep_body)
+
+
+@pytest.mark.parametrize(
+    ("location", "target"),
+    [
+        ("http://other.org", "http://other.org/"),
+        ("//other.org/x", "https://other.org/x"),
+        ("c", "https://ex.com/a/c"),
+        ("?d", "https://ex.com/a/b?d"),
+        (" /x#frag ", "https://ex.com/x"),
+        ("/a b", "https://ex.com/a%20b"),
+        ("/ä".encode().decode("latin-1"), "https://ex.com/%C3%A4"),
+        ("/ä", "https://ex.com/%E4"),  # latin-1 on the wire
+        ("/猫", "https://ex.com/%E7%8C%AB"),
+        ("/x" + "y" * 3000, "https://ex.com/x" + "y" * 3000),
+    ],
+)
+def test_the_location_is_read_as_it_was_meant(location, target):
+    assert follow("GET", URL, 302, location).url == target
+
+
+@pytest.mark.parametrize(
+    "location",
+    [None, "", "  ", "http://[bad", "mailto:me@ex.com", "file:///etc/passwd", "http://ex.com:x/", "/" + "a" * 9999],
+)
+def test_a_location_that_cant_be_followed_is_a_bad_redirect(location):
+    with pytest.raises(BadRedirect, match="status 302") as refused:
+        follow("GET", URL, 302, location)
+    assert len(str(refused.value)) < 300
+
+
+@given(st.text())
+def test_any_location_is_followed_or_refused(location):
+    try:
+        hop = follow("GET", URL, 301, location)
+    except BadRedirect:
+        return
+    assert address(hop.url).url == hop.url
+
+
+HEADERS = {
+    "Authorization": "x",
+    "cookie": "y",
+    "X-Api-Key": "z",
+    "Content-Type": "text/plain",
+    "Accept": "*/*",
+    "Host": "ex.com",
+}
+
+
+def test_headers_go_along_within_the_origin():
+    assert headers_after(HEADERS, URL, "https://EX.com:443/z", body_kept=True, secret=["x-api-key"]) == HEADERS
+
+
+@pytest.mark.parametrize(
+    "target", ["https://evil.com/", "http://ex.com/", "https://ex.com:444/", "https://www.ex.com/"]
+)
+def test_credentials_stay_behind_when_the_origin_changes(target):
+    found = headers_after(HEADERS, URL, target, body_kept=True, secret=["x-api-key"])
+    assert found == {"Content-Type": "text/plain", "Accept": "*/*"}
+
+
+def test_the_headers_of_the_body_go_with_the_body():
+    headers = {"content-type": "a", "Content-Encoding": "gzip", "Transfer-Encoding": "chunked", "Accept": "*/*"}
+    assert headers_after(headers, URL, URL, body_kept=False) == {"Accept": "*/*"}
+
+
+def test_no_headers_are_no_headers():
+    assert headers_after({}, URL, "https://evil.com/", body_kept=False) == {}
