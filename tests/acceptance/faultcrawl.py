@@ -1,0 +1,91 @@
+"""A crawl that meets faults, and after each one fetches a good page of the same origin."""
+
+import gc
+import json
+import threading
+import time
+
+import scrapekit
+from scrapekit.testing.faults import FAULTS
+from scrapekit.testing.faults.registry import marker
+
+HARSH = {
+    "workers": 64,
+    "http": {"timeout": {"connect": 1, "read": 1, "total": 1, "pool": 1}, "max_body": "1MiB"},
+    "throttle": {"maxsize": 64, "adaptive": False},
+    "retry": {"times": 0},
+    "robots": {"obey": False},
+}
+"""Everything ends within a second, once; where nothing is about robots.txt, none is asked for."""
+
+
+class Meets(scrapekit.Spider):
+    """Its items say what came of each fault, and of the good page after it."""
+
+    name = "meets"
+    allowed_domains = ["*"]
+    settings = HARSH
+
+    def __init__(self, requests=(), good=None):
+        super().__init__()
+        self.requests, self.good_urls = requests, good or {}
+
+    def start(self):
+        yield from self.requests
+
+    def parse(self, response):
+        path = response.meta["fault"]
+        shown = FAULTS[path].body in response.body if FAULTS[path].body else not response.body
+        yield {"fault": path, "answer": "ok", "flags": response.flags, "shown": shown, "body": response.text[:200]}
+        yield self.good_page(path)
+
+    def failed(self, error):
+        path = error.request.meta["fault"]
+        yield {"fault": path, "answer": type(error).__name__, "message": str(error)}
+        yield self.good_page(path)
+
+    def good_page(self, path):
+        url = self.good_urls[path]
+        return scrapekit.Request(url, callback="good", meta={"fault": path}, errback="not_good", dont_filter=True)
+
+    def good(self, response):
+        path = response.meta["fault"]
+        right = response.body.count(b"[scrapekit") == 1 and marker(f"/good{path}") in response.body
+        yield {"fault": path, "next": "ok" if right else response.text[:200]}
+
+    def not_good(self, error):
+        yield {"fault": error.request.meta["fault"], "next": f"{type(error).__name__}: {error}"}
+
+
+def meet(server, paths, output, *, tls=False, settings=None):
+    """What came of a crawl over these faults: its report, what each answered, what the page after it was, seconds."""
+    requests = [
+        server.request(path, tls=tls, meta={"fault": path}, errback="failed", dont_filter=True) for path in paths
+    ]
+    good = {path: server.good(path[1:], like=path, tls=tls) for path in paths}
+    began = time.monotonic()
+    report = scrapekit.run(
+        Meets(requests, good),
+        output=output,
+        settings=(settings or {}) | {"http": HARSH["http"] | {"ca_bundle": server.ca_bundle}},
+    )
+    seconds = time.monotonic() - began
+    answers, following = {}, {}
+    for line in map(json.loads, output.read_text().splitlines()):
+        if "next" in line:
+            following[line["fault"]] = line["next"]
+        else:
+            answers[line["fault"]] = line
+    return Met(report, answers, following, seconds)
+
+
+class Met:
+    def __init__(self, report, answers, following, seconds):
+        self.report, self.answers, self.following, self.seconds = report, answers, following, seconds
+
+    def assert_nothing_is_left(self):
+        """No slot is taken, no thread is left."""
+        assert (self.report.pool.in_use, self.report.pool.waiting) == (0, 0)
+        assert self.report.pending == 0
+        gc.collect()
+        assert [thread.name for thread in threading.enumerate() if thread.name.startswith("scrapekit")] == []
