@@ -45,7 +45,7 @@ _RAISE = {"max_pages": " --max-pages MORE", "max_items": " -s crawl.max_items=MO
 @click.option(
     "--fleet",
     metavar="FLEET",
-    help="Where workers run: threads, processes:N, or ray[:ADDRESS]; short for -s fleet=FLEET.",
+    help="Where workers run: threads, processes:N, or ray[:ADDRESS]; short for -s fleet.kind=FLEET.",
 )
 @click.option(
     "--resume",

@@ -53,7 +53,7 @@ class Order(NamedTuple):
     @property
     def settings(self) -> list[str]:
         """The ``-s``, then all that is short for one."""
-        short = {"workers": self.workers, "crawl.max_pages": self.max_pages, "fleet": self.fleet}
+        short = {"workers": self.workers, "crawl.max_pages": self.max_pages, "fleet.kind": self.fleet}
         return [*self.overrides, *(f"{key}={value}" for key, value in short.items() if value is not None)]
 
     def level(self, configured: str) -> int:

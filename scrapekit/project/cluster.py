@@ -41,7 +41,7 @@ def ray_fleet(
         files: As above.
         address: Of the cluster, as ``ray.init`` has it. If it is empty, that in ``RAY_ADDRESS``, which jobs that were
             submitted to a cluster have; otherwise a cluster on this machine is started for this process.
-        settings: ``workers`` and the section ``ray`` are used.
+        settings: ``workers`` and the section ``fleet`` are used.
         post: As above.
 
     Raises:
@@ -49,7 +49,7 @@ def ray_fleet(
         SpiderError: An actor can't start, for instance because it can't import the spider; one line.
         FleetError: No node had room for an actor in time.
     """
-    given = settings.ray
+    given = settings.fleet
     totals = {name: amount * given.actors for name, amount in given.resources.items()}
     ray, leave = _connect(address, math.ceil(given.cpus_per_actor * given.actors), totals)
     try:

@@ -31,13 +31,13 @@ class Hands:
 
     Args:
         spider: Whose callbacks the workers run.
-        settings: ``fleet`` and ``workers`` say which hands and how many.
+        settings: ``fleet.kind`` and ``workers`` say which hands and how many.
         post: Puts what they have to say into the engine's inbox.
         keep: Whether responses are handed over as they are; only threads can.
     """
 
     def __init__(self, spider: Spider, settings: Settings, post: Callable[[Any], Any], *, keep: bool = False) -> None:
-        kind, _, detail = settings.fleet.partition(":")
+        kind, _, detail = settings.fleet.kind.partition(":")
         self.fleet: Fleet
         """The engine's side of it."""
         self._downloader: Downloader | None
@@ -51,7 +51,7 @@ class Hands:
                 processes=int(detail),
                 workers=settings.workers,
                 post=post,
-                method=settings.processes.start_method,
+                method=settings.fleet.start_method,
             )
             self.fleet, self._stats = processes, processes.stats
             self._downloader = None

@@ -77,7 +77,7 @@ def _section(node: Node, section: type[Struct], path: Keys) -> Iterator[_Leaf]:
     for name, child in _pairs(node, path, ", ".join(known)).items():
         if name not in known:
             raise SettingsError(
-                f"{child.where}: unknown key {_flat((*path, name))!r} ({_suggestion(name, path, known)})"
+                f"{child.where}: unknown key {_flat((*path, name))!r} ({_suggestion(name, child, path, known)})"
             )
         yield from _value(child, known[name], (*path, name))
 
@@ -157,15 +157,18 @@ def _shown(node: Node, key: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _suggestion(name: str, path: Keys, known: Mapping[str, Any]) -> str:
+def _suggestion(name: str, node: Node, path: Keys, known: Mapping[str, Any]) -> str:
     from difflib import get_close_matches  # noqa: PLC0415  (for a typing mistake only)
 
     here = get_close_matches(name, known, 1)
     if here:
         return f"did you mean {_flat((*path, here[0]))!r}?"
     elsewhere = {key.rpartition(".")[2]: key for key, _ in reversed([*all_keys(Settings)])}
-    there = get_close_matches(name, elsewhere, 1, 0.8)
-    return f"did you mean {elsewhere[there[0]]!r}?" if there else f"known here: {', '.join(known)}"
+    inside = node.value if isinstance(node.value, dict) else ()
+    for word in (name.rpartition(".")[2], *inside):  # a key that stands in the wrong section, or a section by its keys
+        if there := get_close_matches(word, elsewhere, 1, 0.8):
+            return f"did you mean {elsewhere[there[0]]!r}?"
+    return f"known here: {', '.join(known)}"
 
 
 def _put(tree: dict[str, Any], path: Keys, value: Any) -> None:

@@ -34,7 +34,7 @@ def lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-def fleet(value: str) -> str:
+def fleet_kind(value: str) -> str:
     """``threads``, ``processes:N`` or ``ray[:ADDRESS]``."""
     if not re.fullmatch(r"threads|processes:[1-9]\d{0,3}|ray(:\S+)?", value):
         raise ValueError(f"must be threads, processes:N or ray[:ADDRESS], not {value!r}")
@@ -62,7 +62,7 @@ def header_name(name: str) -> str:
 def resource_name(name: str) -> str:
     """What nodes of a Ray cluster call a resource of theirs; CPUs have a key of their own."""
     if name.upper() in {"CPU", ""} or name != name.strip():
-        raise ValueError(f"{name!r} is not the name of a custom resource; for CPUs there is ray.cpus_per_actor")
+        raise ValueError(f"{name!r} is not the name of a custom resource; for CPUs there is fleet.cpus_per_actor")
     return name
 
 
@@ -150,7 +150,7 @@ FORMS: Mapping[str, Callable[[Any], Any]] = {"http.max_body": size, "log.level":
 """Other ways to write a value, turned into the usual one before its type is checked."""
 
 CHECKS: Mapping[str, Callable[[Any], Any]] = {
-    "fleet": fleet,
+    "fleet.kind": fleet_kind,
     "http.user_agent": header_value,
     "http.headers.*": header_value,
     "http.ca_bundle": existing_file,
@@ -165,15 +165,16 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
 """By key, what a value of the right type must also be."""
 
 NAMES: Mapping[str, Callable[[str], str]] = {
+    "fleet.resources": resource_name,
     "http.fingerprints": host_glob,
     "http.headers": header_name,
     "http.proxies": proxy_scheme,
-    "ray.resources": resource_name,
     "throttle.domains": host_glob,
 }
 """By key of a mapping, what its own keys must be."""
 
 SHORTHANDS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
+    "fleet": lambda kind: {} if kind is None else {"kind": kind},
     "http.proxies": lambda url: {"http": url, "https": url},
     "http.client_cert": lambda path: {"cert": path, "key": None, "password": None},
 }

@@ -52,15 +52,11 @@ class ClientCert(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     password: str | None = None
 
 
-class ProcessesSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """``processes``: the worker processes of ``fleet: processes:N``."""
+class FleetSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``fleet``: where the workers run; ``start_method`` is for processes, what follows it for actors on Ray."""
 
+    kind: str = "threads"
     start_method: Literal["spawn", "forkserver"] = "spawn"
-
-
-class RaySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """``ray``: the actors of a crawl on a Ray cluster."""
-
     actors: Annotated[int, Meta(ge=1, le=10_000)] = 2
     cpus_per_actor: Annotated[float, Meta(ge=0, le=1024)] = 1.0
     resources: dict[str, Annotated[float, Meta(ge=0.0001, le=2**53)]] = field(default_factory=dict)
@@ -225,9 +221,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything that can be set. Only the composition root and the commands see a whole one."""
 
     workers: Slots = 16
-    fleet: str = "threads"
-    processes: ProcessesSettings = field(default_factory=ProcessesSettings)
-    ray: RaySettings = field(default_factory=RaySettings)
+    fleet: FleetSettings = field(default_factory=FleetSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
     throttle: ThrottleSettings = field(default_factory=ThrottleSettings)
     retry: RetrySettings = field(default_factory=RetrySettings)

@@ -134,7 +134,7 @@ def test_without_a_command_the_help_goes_to_stderr(project):
         ("crawl pages -s workers=many", "-s: workers must be a whole number from 1 to 1024, not 'many'"),
         ("crawl pages --workers 0", "-s: workers must be a whole number from 1 to 1024, not 0"),
         ("crawl pages --max-pages x", "-s: crawl.max_pages must be"),
-        ("crawl pages --fleet rays", "-s: fleet "),
+        ("crawl pages --fleet rays", "-s: fleet.kind must be threads, processes:N or ray[:ADDRESS], not 'rays'"),
         ("crawl pages --resume", "there is nothing to resume: spider 'pages' has no unfinished job"),
         ("crawl pages --resume x", "there is no job 'x'; spider 'pages' has no unfinished job"),
         ("crawl pages -a parse=x", "argument 'parse' would hide the method of that name of spider 'pages'"),

@@ -73,10 +73,10 @@ def books():
     return load_spider(str(ROOT / "spiders" / "books.py"), ROOT)
 
 
-def settings_for(cluster, actors=2, **settings):
-    ray_settings = {"actors": actors} | settings.pop("ray", {})
+def settings_for(cluster, kind=None, *, actors=2, resources=None, start_timeout=60, **settings):
+    fleet = {"kind": kind or f"ray:{cluster.address}", "actors": actors, "start_timeout": start_timeout}
     quick = {"workers": 4, "retry": {"backoff": {"initial": 0.01}}}
-    return quick | {"fleet": f"ray:{cluster.address}", "ray": ray_settings} | settings
+    return quick | {"fleet": fleet | {"resources": resources or {}}} | settings
 
 
 def die(cluster, node):
@@ -142,7 +142,7 @@ def test_the_same_spider_gives_the_same_items_on_all_fleets_over_a_connection_th
     for fleet in ("threads", "processes:2", "ray"):
         with serve(sample) as server:
             output = tmp_path / f"{fleet[:3]}.jsonl"
-            settings = settings_for(cluster) | {"fleet": fleet}
+            settings = settings_for(cluster, fleet)
             report = scrapekit.run(books(), output=output, url=f"{server.url}/", settings=settings)
             assert report.pool.requests == report.stats.requests
             found[fleet] = sorted(output.read_text(encoding="utf-8").replace(server.url, "").splitlines())
@@ -179,7 +179,7 @@ def test_the_crawl_ends_when_actors_only_die(cluster):
 
 
 def test_actors_that_find_no_room_are_one_clear_line(cluster):
-    settings = settings_for(cluster, ray={"resources": {"moon": 1}, "start_timeout": 1})
+    settings = settings_for(cluster, resources={"moon": 1}, start_timeout=1)
     wanted = "none of 2 actors could be started in 1 s: has a node of the cluster 1 CPU and 1 moon free?"
     with pytest.raises(FleetError) as raised:
         scrapekit.run(spider("Links"), start_urls=["http://127.0.0.1/"], settings=settings)
@@ -189,7 +189,7 @@ def test_actors_that_find_no_room_are_one_clear_line(cluster):
 
 def test_the_crawl_begins_with_the_actors_that_find_room(cluster, caplog):
     with serve(site(20)) as server:
-        settings = settings_for(cluster, actors=3, ray={"start_timeout": 8})
+        settings = settings_for(cluster, actors=3, start_timeout=8)
         report = scrapekit.run(spider("Links"), start_urls=[f"{server.url}/"], settings=settings)
     assert report.pages == 21
     assert " of 3 actors are not there yet: beginning without them" in caplog.text
@@ -198,7 +198,7 @@ def test_the_crawl_begins_with_the_actors_that_find_room(cluster, caplog):
 def test_the_crawl_ends_when_the_last_node_with_room_is_gone(cluster):
     node = cluster.add_node(num_cpus=1, resources={"moon": 1}, object_store_memory=80_000_000)
     app = Disaster(site(200), {50: lambda: die(cluster, node)})
-    settings = settings_for(cluster, actors=1, ray={"resources": {"moon": 1}, "start_timeout": 5})
+    settings = settings_for(cluster, actors=1, resources={"moon": 1}, start_timeout=5)
     with serve(app) as server, pytest.raises(FleetError, match=r"^there are no actors left, and none could be started"):
         scrapekit.run(spider("Links"), start_urls=[f"{server.url}/"], settings=settings)
 

@@ -24,10 +24,10 @@ def test_the_example_file_holds_the_defaults_and_every_key(monkeypatch):
     assert settings == Settings()
     # The user agent has the version in it, and an empty mapping has no line of its own.
     assert {key for key, origin in origins.items() if origin == "default"} == {
+        "fleet.resources",
         "http.user_agent",
         "http.fingerprints",
         "http.proxies",
-        "ray.resources",
         "throttle.domains",
     }
 

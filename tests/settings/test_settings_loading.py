@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scrapekit.errors import SettingsError
-from scrapekit.settings import DomainOverride, Settings, flatten, load, mask
+from scrapekit.settings import DomainOverride, FleetSettings, Settings, flatten, load, mask
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +104,26 @@ def test_one_proxy_is_short_for_both_schemes_and_null_for_neither():
         "http": "http://proxy:3128",
         "https": "https://other",
     }
+
+
+def test_the_kind_of_the_fleet_alone_is_short_for_the_section_and_leaves_the_rest_of_it():
+    text = "fleet: {kind: ray:10.0.0.1:6379, actors: 8, resources: {egress: 1}}"
+    settings, origins = loaded(text, "fleet=processes:2", spider={"fleet": "ray:auto"})
+    assert (settings.fleet.kind, settings.fleet.actors, settings.fleet.resources) == ("processes:2", 8, {"egress": 1})
+    assert (origins["fleet.kind"], origins["fleet.actors"]) == ("-s", "settings.yaml:1")
+    assert loaded("fleet: processes:3").settings.fleet.kind == "processes:3"
+    assert loaded(text).settings.fleet.kind == "ray:10.0.0.1:6379"
+
+
+def test_the_keys_of_the_fleet_come_from_any_source():
+    spider = {"fleet": {"kind": "ray", "actors": 3, "start_method": "forkserver"}}
+    settings = loaded(
+        "", "fleet.actors=4", "fleet.resources.egress=2", "fleet={start_timeout: 5}", spider=spider
+    ).settings
+    assert settings.fleet == FleetSettings(
+        kind="ray", actors=4, start_method="forkserver", resources={"egress": 2.0}, start_timeout=5.0
+    )
+    assert loaded("fleet:\n  # kind: ray\n").settings == Settings()
 
 
 def test_a_client_certificate_is_a_path_or_a_mapping(tmp_path):
@@ -236,17 +256,27 @@ def test_a_fingerprint_may_have_colons():
             "http: {fingerprints: {a.example: ab}}",
             "settings.yaml:1: http.fingerprints.a.example must be a certificate's fingerprint",
         ),
-        ("fleet: 'ray:'", "settings.yaml:1: fleet must be threads, processes:N or ray[:ADDRESS], not 'ray:'"),
-        ("ray: {actors: 0}", "settings.yaml:1: ray.actors must be a whole number from 1 to 10000, not 0"),
-        ("ray: {resources: {cpu: 2}}", "settings.yaml:1: ray.resources: 'cpu' is not the name of a custom resource"),
+        ("fleet: 'ray:'", "settings.yaml:1: fleet.kind must be threads, processes:N or ray[:ADDRESS], not 'ray:'"),
         (
-            "ray: {resources: {proxy: x}}",
-            "settings.yaml:1: ray.resources.proxy must be a number of at least 0.0001, not 'x'",
+            "fleet:\n  kind: thread",
+            "settings.yaml:2: fleet.kind must be threads, processes:N or ray[:ADDRESS], not 'thread'",
         ),
-        ("fleet: thread", "settings.yaml:1: fleet must be threads, processes:N or ray[:ADDRESS], not 'thread'"),
         (
             "fleet: processes:0",
-            "settings.yaml:1: fleet must be threads, processes:N or ray[:ADDRESS], not 'processes:0'",
+            "settings.yaml:1: fleet.kind must be threads, processes:N or ray[:ADDRESS], not 'processes:0'",
+        ),
+        ("fleet: [ray]", "settings.yaml:1: fleet.kind must be text, not ['ray']"),
+        ("fleet: {actors: 0}", "settings.yaml:1: fleet.actors must be a whole number from 1 to 10000, not 0"),
+        ("fleet: {resources: {cpu: 2}}", "settings.yaml:1: fleet.resources: 'cpu' is not the name of a custom"),
+        (
+            "fleet: {resources: {proxy: x}}",
+            "settings.yaml:1: fleet.resources.proxy must be a number of at least 0.0001, not 'x'",
+        ),
+        ("fleet: {actor: 2}", "settings.yaml:1: unknown key 'fleet.actor' (did you mean 'fleet.actors'?)"),
+        ("ray: {actors: 4}", "settings.yaml:1: unknown key 'ray' (did you mean 'fleet.actors'?)"),
+        (
+            "processes:\n  start_method: spawn",
+            "settings.yaml:1: unknown key 'processes' (did you mean 'fleet.start_method'?)",
         ),
         (
             "export: {path: 'a/{spidr}'}",
@@ -288,7 +318,7 @@ def test_a_fingerprint_may_have_colons():
             "crawl:\n  allowed_domains:\n  - https://a.org",
             "settings.yaml:2: crawl.allowed_domains 'https://a.org' is a URL: write the domain only",
         ),
-        ("- workers", "settings.yaml:1: the top level must be a mapping (workers, fleet, processes, ray, http, "),
+        ("- workers", "settings.yaml:1: the top level must be a mapping (workers, fleet, http, "),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(text, message):
@@ -305,6 +335,10 @@ def test_errors_name_the_spider_or_the_command_line():
     assert error(spider={"http": {1: 2}}) == "spiders/quotes.py Quotes.settings: the key 1 must be text"
     assert error(spider=[1]).startswith("spiders/quotes.py Quotes.settings: the top level must be a mapping")
     assert error("", "workrs=1").startswith("-s: unknown key 'workrs' (did you mean 'workers'?)")
+    assert error("", "ray.actors=4").startswith("-s: unknown key 'ray.actors' (did you mean 'fleet.actors'?)")
+    assert error(spider={"fleet": {"ray": 1}}).startswith(
+        "spiders/quotes.py Quotes.settings: unknown key 'fleet.ray' (known here: kind, start_method, actors,"
+    )
     assert error("", "workers=0") == "-s: workers must be a whole number from 1 to 1024, not 0"
     with pytest.raises(SettingsError, match=r"^Spider\.settings: workers must be"):
         load(None, {"workers": 0})
