@@ -104,7 +104,7 @@ def test_every_command_helps_with_examples(project, command):
     code, out, err = project.run(command, "--help")
     assert (code, err) == (0, "")
     assert f"\n  scrapekit {command}" in out
-    assert project.run(command, "-h").out == out
+    assert project.run(command, "-h") == (0, out, "")
 
 
 def test_without_a_command_the_help_goes_to_stderr(project):
