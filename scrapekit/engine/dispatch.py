@@ -77,24 +77,21 @@ class Dispatcher:
         """Fill the free workers; the scheduler's last word, None where there was no worker left to ask it for."""
         if self._suspect is not None and (not self._flights or now >= self._quiet_until):
             (lease, flight), self._suspect = self._suspect, None
-            self._quiet_until = now + ALONE_SECONDS
-            self._submit(lease, flight)
-        if now < self._quiet_until:
-            return None
+            if flight.slot and not self._scheduler.starts_late(flight.queued.host, now):
+                self._scheduler.put_back(flight.queued, now)  # meanwhile the host has asked to be left alone
+                self._quiet_until = -INFINITY
+            else:
+                self._quiet_until = now + ALONE_SECONDS
+                self._submit(lease, flight._replace(sent_at=now))
         outcomes = self._outcomes
-        while self._free() and self._suspect is None and outcomes.errbacks:
+        while self._may_submit(now) and outcomes.errbacks:
             queued, failed = outcomes.errbacks.popleft()
             alone = outcomes.is_suspect(queued)
             lease = Lease(queued.id, queued.request, queued.host, queued.depth, alone=alone, failure=failed)
             self._send(lease, Flight(queued, now, slot=False), now)
-        while (
-            self._free()
-            and self._suspect is None
-            and self._robots is not None
-            and (ask := self._robots.due(now)) is not None
-        ):
+        while self._may_submit(now) and self._robots is not None and (ask := self._robots.due(now)) is not None:
             self._ask(self._robots, ask, now)
-        while self._free() and self._suspect is None:
+        while self._may_submit(now):
             if self._max_pages is not None and outcomes.stats.pages + self.out >= self._max_pages:
                 return None
             answer = self._scheduler.next(now)
@@ -103,8 +100,9 @@ class Dispatcher:
             self._start(answer.queued, now)
         return None
 
-    def _free(self) -> bool:
-        return len(self._flights) < self._fleet.capacity
+    def _may_submit(self, now: float) -> bool:
+        """Whether a worker is free, and no suspect waits or is out alone."""
+        return len(self._flights) < self._fleet.capacity and now >= self._quiet_until
 
     def _start(self, queued: Queued, now: float) -> None:
         """Submit a request, or its robots.txt first, or end it unfetched."""
@@ -157,8 +155,11 @@ class Dispatcher:
 
     def _send(self, lease: Lease, flight: Flight, now: float) -> None:
         """Submit a lease, if need be as soon as nothing else is out."""
-        if lease.alone and not self._fleet.isolates:
-            self._suspect, self._quiet_until = (lease, flight), now + ALONE_SECONDS
+        alone = lease.alone and not self._fleet.isolates
+        if alone:
+            self._quiet_until = now + ALONE_SECONDS
+        if alone and self._flights:
+            self._suspect = (lease, flight)
         else:
             self._submit(lease, flight)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -48,15 +48,22 @@ class Frontier:
     Args:
         path: The database; an empty one for a crawl that nobody will resume, whose database is temporary.
         durability: ``process`` survives the death of the process, ``power`` that of the machine.
+        connect: Opens the database.
 
     Raises:
         FrontierError: It can't be opened, read or written, or is from another version.
     """
 
-    def __init__(self, path: str, durability: Durability = "process") -> None:
+    def __init__(
+        self,
+        path: str,
+        durability: Durability = "process",
+        *,
+        connect: Callable[..., sqlite3.Connection] = sqlite3.connect,
+    ) -> None:
         self._path = path
         with self._guarded():
-            self._db = sqlite3.connect(path, isolation_level=None, cached_statements=64, check_same_thread=False)
+            self._db = connect(path, isolation_level=None, cached_statements=64, check_same_thread=False)
             try:
                 self._db.executescript(
                     "PRAGMA journal_mode = WAL; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;"

@@ -140,6 +140,14 @@ class Scheduler:
             self._enqueue(host, queued)
         self.release(queued.host, now)
 
+    def starts_late(self, name: str, now: float) -> bool:
+        """The request that took this host's last slot was kept back, and starts only now; false where it may not."""
+        host = self._hosts[name]
+        if host.not_before > now:
+            return False
+        host.last_start = now
+        return True
+
     def block(self, name: str, reason: str) -> None:
         """Park a host until :meth:`unblock`, for instance while its robots.txt is fetched."""
         self._host(name).blocked = reason

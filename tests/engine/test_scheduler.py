@@ -499,3 +499,20 @@ def test_the_scheduler_has_room_until_half_of_the_window_is_full(backing):
     backing.refill(0)
     assert not scheduler.has_room
     assert not scheduler.hungry
+
+
+def test_a_request_that_was_kept_back_counts_as_started_when_it_starts(backing):
+    scheduler = backing.make(Limits(delay=2.0))
+    backing.add("a", 2)
+    assert len(backing.take(100.0)) == 1
+    assert scheduler.starts_late("a", 101.5)
+    assert scheduler.next(103.0) == Wait(103.5)
+    assert isinstance(scheduler.next(103.5), Ready)
+
+
+def test_a_request_that_was_kept_back_may_not_start_once_its_host_wants_to_be_left_alone(backing):
+    scheduler = backing.make()
+    backing.add("a")
+    assert len(backing.take(100.0)) == 1
+    scheduler.hold("a", 110.0, "Retry-After")
+    assert not scheduler.starts_late("a", 101.5)

@@ -1,0 +1,97 @@
+"""Mutants of the engine, the frontier and the output: each breaks one promise, and the simulator must notice.
+
+A mutant is a list of patches: the file, a text that is in it once, and what stands there instead.
+"""
+
+import shutil
+from pathlib import Path
+
+import scrapekit
+
+PACKAGE = Path(scrapekit.__file__).parent
+ENGINE, OUTCOMES, DISPATCH = "engine/engine.py", "engine/outcomes.py", "engine/dispatch.py"
+FRONTIER, SCHEDULER, HOST = "engine/frontier.py", "engine/scheduler.py", "engine/host.py"
+OUTPUT = "export/output.py"
+
+MUTANTS = {
+    "what is leased counts as done": [
+        (FRONTIER, "import LEASED, PENDING,", "import DONE, LEASED, PENDING,"),
+        (FRONTIER, '_LEASE = f"""UPDATE requests SET state = {LEASED}', '_LEASE = f"""UPDATE requests SET state = {DONE}'),
+        (FRONTIER, "WHERE id = ? AND state = {LEASED}", "WHERE id = ? AND state = {DONE}"),
+    ],
+    "links are committed apart from their page": [
+        (
+            FRONTIER,
+            "            added = db.executemany(_ADD,",
+            '            db.execute("COMMIT")\n            db.execute("BEGIN IMMEDIATE")\n            added = db.executemany(_ADD,',
+        ),
+    ],
+    "the output is not cut back": [
+        (OUTPUT, "        os.ftruncate(fd, offset)\n", "        offset = os.fstat(fd).st_size\n"),
+    ],
+    "the position is saved before the lines are written": [
+        (
+            ENGINE,
+            "            self._output.append(batch.lines)\n",
+            '            batch.meta["output"] = self._output.position()\n            self._output.append(batch.lines)\n',
+        ),
+        (ENGINE, '            self._output.flush()\n            batch.meta["output"] = self._output.position()\n', "            self._output.flush()\n"),
+    ],
+    "leases stay leased after a crash": [
+        (FRONTIER, 'self._db.execute("UPDATE requests SET state = ? WHERE state = ?", (PENDING, LEASED))\n            latest', "latest"),
+    ],
+    "a crash is charged to a request three times": [
+        (FRONTIER, "SET crashes = crashes + 1 WHERE id = ?", "SET crashes = crashes + 30 WHERE id = ?"),
+    ],
+    "one more than maxsize": [
+        (SCHEDULER, "if host.blocked or host.in_flight >= host.slots or host.due() > now:", "if host.blocked or host.in_flight > host.slots or host.due() > now:"),
+        (SCHEDULER, "if host.entry or host.blocked or not host.queue or host.in_flight >= host.slots:", "if host.entry or host.blocked or not host.queue or host.in_flight > host.slots:"),
+    ],
+    "the delay is forgotten": [
+        (HOST, "return max(self.not_before, self.last_start + self.spacing)", "return self.not_before"),
+    ],
+    "Retry-After is not heeded": [
+        (OUTCOMES, '            self._scheduler.hold(name, now + wait, "Retry-After")\n', ""),
+    ],
+    "Retry-After is forgotten by a crash": [
+        (OUTCOMES, '            self.batch.holds.append((name, now + wait, "Retry-After"))\n', ""),
+    ],
+    "robots.txt is fetched and not obeyed": [
+        (DISPATCH, "if not rules.allows(url):", "if False:"),
+    ],
+    "retries are never due": [
+        (ENGINE, "if batch.retries or promoted:", "if promoted:"),
+    ],
+    "the crawl ends while retries wait": [
+        (ENGINE, "and not (self._seeds or self._next_retry):", "and not self._seeds:"),
+    ],
+    "what a page redirects to is not deduplicated": [
+        (OUTCOMES, "        self._add(link, queued.depth, outcome.id, queued.redirects + 1)", "        self._add(replace(link, fingerprint=None), queued.depth, outcome.id, queued.redirects + 1)"),
+    ],
+    "a host whose slot is given back is not looked at": [
+        (SCHEDULER, "        self._in_flight -= 1\n        self._place(host, now)", "        self._in_flight -= 1"),
+    ],
+    "redirects may lead anywhere": [
+        (OUTCOMES, "if not request.dont_filter and not self._scope.allows(link.host):", "if False:"),
+        (OUTCOMES, "            if not self._scope.allows(link.host):\n                self._skip", "            if redirects == 0 and not self._scope.allows(link.host):\n                self._skip"),
+    ],
+    "a failed request is done": [
+        (OUTCOMES, "self.batch.end(queued.id, FAILED, status=status,", "self.batch.end(queued.id, 2, status=status,"),
+    ],
+    "an idle worker waits for the clock": [
+        (SCHEDULER, "    def starving(self, now: float) -> bool:\n", "    def starving(self, now: float) -> bool:\n        return False\n"),
+        (ENGINE, "COMMIT_SECONDS = 0.05", "COMMIT_SECONDS = 5.0"),
+    ],
+}  # fmt: skip
+
+
+def mutate(folder, patches):
+    """A copy of the package with the patches, in ``folder``."""
+    package = folder / "scrapekit"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, old, new in patches:
+        path = package / name
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{name} has changed, so the mutant must change too: {old!r} is not there once"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+    return folder
