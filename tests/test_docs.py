@@ -150,6 +150,13 @@ def test_commands_exist_with_those_options(blocks):
                 assert arguments in (["install", "."], ["install", ".[ray]"]), (
                     "the package of our name on PyPI is somebody else's"
                 )
+            elif program == "python":
+                flag, module, *options = arguments
+                assert flag == "-m", command
+                shown = subprocess.run(
+                    [sys.executable, "-m", module, "--help"], capture_output=True, text=True, check=True
+                )
+                assert all(option in shown.stdout for option in options if option.startswith("--")), command
             elif program == ".venv/bin/python":
                 assert (ROOT / arguments[0]).is_file(), command
             else:

@@ -62,7 +62,9 @@ def test_the_same_spider_gives_the_same_items_on_threads_and_processes(tmp_path)
 
 def test_processes_may_be_forked_from_a_clean_one(tmp_path):
     with serve(site(20)) as server:
-        report, lines = crawl(spider("Links"), f"{server.url}/", tmp_path, fleet={"kind": "processes:2", "start_method": "forkserver"})
+        report, lines = crawl(
+            spider("Links"), f"{server.url}/", tmp_path, fleet={"kind": "processes:2", "start_method": "forkserver"}
+        )
     assert (report.pages, len(lines)) == (21, 21)
     assert os.getpid() not in {line["process"] for line in lines}
     assert no_children()
