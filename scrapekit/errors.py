@@ -13,6 +13,7 @@
     |  +- DownloadError        no complete response came back
     |  |  +- ConnectError      no connection: refused, reset, unreachable, connect timeout
     |  |  +- DNSError          the host name has no address
+    |  |  +- AddressDenied     the address is not public, and http.allow_private is false
     |  |  +- TLSError          the handshake or the certificate failed
     |  |  +- ProxyError        the proxy, not the target, refused or failed
     |  |  +- PoolExhausted     no connection of the pool came free in time
@@ -106,6 +107,10 @@ class ConnectError(DownloadError):
 
 class DNSError(DownloadError):
     """The host name has no address."""
+
+
+class AddressDenied(DownloadError):
+    """The host is, or has, an address that is not public, and ``http.allow_private`` is false. Nothing was sent."""
 
 
 class TLSError(DownloadError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import socket
+import ssl
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from scrapekit.errors import RequestInvalid, SpiderError
@@ -70,6 +72,24 @@ class Spider:
         """
         for url in [self.start_urls] if isinstance(self.start_urls, str) else self.start_urls:
             yield Request(url)
+
+    def ssl_context(self) -> ssl.SSLContext | None:
+        """The context for TLS; None for one made of ``http.verify``, ``http.ca_bundle`` and ``http.client_cert``.
+
+        Called once in each process that fetches, before it begins, so that a context need not travel.
+        """
+        return None
+
+    def resolve(self, host: str, port: int) -> Sequence[tuple[int, int, int, str, Any]]:
+        """The addresses of a host name at a port, as :func:`socket.getaddrinfo` has them, and by default from there.
+
+        Called in threads of its own, several at once, in each process that fetches; may block: ``http.dns`` says how
+        long it is waited for, and how long its answer is good. Never called for what is an address already.
+
+        Raises:
+            socket.gaierror: There is none.
+        """
+        return socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
 
     def parse(self, response: Response) -> Any:
         """The default callback: an iterable of items and requests, one of them, or None. Runs in a worker; may block.

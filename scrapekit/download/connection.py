@@ -11,13 +11,14 @@ from typing import Any
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
     ConnectTimeoutError,
-    LocationParseError,
     NameResolutionError,
     NewConnectionError,
 )
 
 from scrapekit.download.exchange import Exchange
+from scrapekit.download.guard import check_addresses
 from scrapekit.download.head import HeadedResponse
+from scrapekit.download.resolver import Addresses
 
 _SLICE = 65_536  # bytes sent under one timeout
 _BUFFER = 32_768  # bytes: a typical page in one system call
@@ -29,7 +30,7 @@ class PlainConnection(HTTPConnection):
     exchange: Exchange  # set by the pool when it hands the connection out
 
     def connect(self) -> None:
-        """Connect, and shake hands with a proxy or by TLS, within the connect timeout and the total."""
+        """Look up, connect, and shake hands with a proxy or by TLS, within the connect timeout and the total."""
         exchange = self.exchange
         exchange.phase = "connecting"
         exchange.until = min(monotonic() + exchange.terms.connect, exchange.ends)
@@ -42,14 +43,9 @@ class PlainConnection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         """A connected socket: urllib3's own would give every address the whole timeout again."""
         exchange = self.exchange
-        host = self.host.strip("[]")
-        try:
-            addresses = exchange.terms.resolve(host, self.port)
-        except socket.gaierror as error:
-            raise NameResolutionError(host, self, error) from error
-        except UnicodeError as error:
-            raise LocationParseError(host) from error  # a label is empty or too long
-        failure: OSError = OSError("the host name has no address")
+        resolver = exchange.terms.resolver
+        addresses = self._addresses()
+        failure: OSError = TimeoutError("the look-up of the name took all the time")
         for index, (family, kind, protocol, _, address) in enumerate(addresses):
             left = exchange.until - monotonic()
             if left <= 0:
@@ -65,13 +61,32 @@ class PlainConnection(HTTPConnection):
                 sock.settimeout(max(exchange.until - monotonic(), 0.001))
             except OSError as error:
                 failure = error
+                resolver.failed(address)
             else:
+                resolver.worked(address)
                 return sock
             if sock is not None:
                 sock.close()
         if isinstance(failure, TimeoutError):
-            raise ConnectTimeoutError(self, f"no connection to {host}:{self.port} in time") from failure
+            raise ConnectTimeoutError(self, f"no connection to {self.host}:{self.port} in time") from failure
         raise NewConnectionError(self, str(failure)) from failure
+
+    def _addresses(self) -> Addresses:
+        """Where to connect to. They are looked up once and then only used, so that what was checked is what is used."""
+        exchange = self.exchange
+        terms = exchange.terms
+        host = self.host.strip("[]")
+        exchange.phase = "looking up the host name"
+        try:
+            addresses = terms.resolver.addresses(host, self.port, exchange.until)
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, str(error)) from error
+        except socket.gaierror as error:
+            raise NameResolutionError(host, self, error) from error
+        exchange.phase = "connecting"
+        if terms.public_only and self.proxy is None:
+            check_addresses(addresses)
+        return addresses
 
     def _tunnel(self) -> None:
         """Ask the proxy for a tunnel, and leave TLS the rest of the connect timeout."""
@@ -108,6 +123,44 @@ class TLSConnection(PlainConnection, HTTPSConnection):
         # The handshake detaches the socket object, so that abort() needs a second one for the same connection.
         self.exchange.watch(self._while_connecting.enter_context(sock.dup()))
         return sock
+
+    def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:
+        outer = super()._connect_tls_proxy(hostname, sock)
+        return _Outer(outer, self) if self.proxy_is_tunneling else outer
+
+
+class _Outer:
+    """The TLS socket to a proxy, as urllib3 wraps it once more for TLS to the target.
+
+    What that reads of the inner TLS it reads in a loop, with a timeout for each turn. So here each turn gets what is
+    left of the connection's present exchange.
+    """
+
+    def __init__(self, sock: Any, connection: TLSConnection) -> None:
+        self.socket = sock
+        self._connection = connection
+
+    def recv(self, size: int) -> bytes:
+        exchange = self._connection.exchange
+        left = exchange.until - monotonic()
+        if left <= 0:
+            raise TimeoutError("the total timeout ran out")
+        self.socket.settimeout(min(left, exchange.terms.read))
+        data: bytes = self.socket.recv(size)
+        return data
+
+    @property
+    def _io_refs(self) -> int:
+        """The files made of it, which urllib3 counts up here and down by a method of the socket."""
+        count: int = self.socket._io_refs  # noqa: SLF001  (urllib3's SSLTransport wants it of its socket)
+        return count
+
+    @_io_refs.setter
+    def _io_refs(self, count: int) -> None:
+        self.socket._io_refs = count  # noqa: SLF001  (as above)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.socket, name)
 
 
 class _Wire(io.RawIOBase):

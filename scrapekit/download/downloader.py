@@ -15,11 +15,13 @@ from urllib3.exceptions import SSLError
 from urllib3.util import Retry
 
 from scrapekit.download.body import read_body
-from scrapekit.download.exchange import Addresses, Exchange, Terms, resolve
+from scrapekit.download.exchange import Exchange, Terms
 from scrapekit.download.failure import failure
+from scrapekit.download.guard import check_name
 from scrapekit.download.headers import DEFAULT_HEADERS, headers_for, merged
 from scrapekit.download.pools import Pools
 from scrapekit.download.proxies import Proxy, proxy_of
+from scrapekit.download.resolver import Addresses, Resolver, system_resolve
 from scrapekit.download.stats import PoolStats
 from scrapekit.download.tls import shareable, tls_context
 from scrapekit.errors import ProxyError, SettingsError
@@ -65,7 +67,7 @@ class Downloader:
         num_pools: Hosts whose connections stay open; default twice the workers, at least 64.
         headers: Sent with every request, besides or instead of :data:`DEFAULT_HEADERS`.
         user_agent: The User-Agent header, unless ``headers`` has one.
-        connect_timeout: Seconds for TCP, a proxy's tunnel and TLS together.
+        connect_timeout: Seconds for the look-up of the name, TCP, a proxy's tunnel and TLS together.
         read_timeout: Seconds for one read or write.
         total_timeout: Seconds for the whole exchange, waiting for a connection included.
         pool_timeout: Seconds to wait for a connection of the pool.
@@ -75,11 +77,17 @@ class Downloader:
         client_cert: Paths of certificate and key (None: in the same file), and the key's password or None.
         ssl_context: Used as it is, instead of one made of the three before it.
         assert_hostname: The host name that certificates must be for, instead of the URL's; False for any.
+        server_hostnames: By host name: the name to ask for by SNI and that certificates must be for, instead.
         fingerprints: By host name: the hex digest that the certificate must have, besides being valid; with
             ``verify=False``, instead of it.
         proxies: Proxy URLs by ``http``, ``https`` (the target's scheme) or ``all``. ``Request.proxy`` goes first; an
             empty one means none.
-        resolve: Finds the addresses of a host name, like :func:`socket.getaddrinfo`; from any thread.
+        allow_private: Whether targets may have addresses that are not public. Proxies always may, and what they
+            resolve they decide: of a target behind one, only the name as it stands is checked.
+        resolve: Finds the addresses of a host name at a port, like :func:`socket.getaddrinfo`. Called in threads of
+            its own, several at once; never for what is an address already.
+        dns_ttl: Seconds for which what it finds is good.
+        dns_timeout: Seconds to wait for it.
 
     Raises:
         SettingsError: A certificate file or a proxy URL can't be used.
@@ -104,10 +112,15 @@ class Downloader:
         assert_hostname: str | Literal[False] | None = None,
         fingerprints: Mapping[str, str] | None = None,
         proxies: Mapping[str, str] | None = None,
-        resolve: Callable[[str, int], Addresses] = resolve,
+        allow_private: bool = True,
+        resolve: Callable[[str, int], Addresses] = system_resolve,
+        dns_ttl: float = 60.0,
+        dns_timeout: float = 5.0,
+        server_hostnames: Mapping[str, str] | None = None,
     ) -> None:
         self._workers = workers
-        self._terms = Terms(connect_timeout, read_timeout, pool_timeout, max_body, resolve)
+        self._resolver = Resolver(resolve, ttl=dns_ttl, timeout=dns_timeout)
+        self._terms = Terms(connect_timeout, read_timeout, pool_timeout, max_body, self._resolver, not allow_private)
         self._total = total_timeout
         self._headers = merged(DEFAULT_HEADERS, {"User-Agent": user_agent} if user_agent else {})
         self._headers = merged(self._headers, headers or {})
@@ -124,6 +137,7 @@ class Downloader:
         self._pools = Pools(
             num_pools or max(2 * workers, 64),
             fingerprints or {},
+            server_hostnames or {},
             ssl_context=context,  # and never ca_certs besides: not thread-safe (urllib3 issue 3036)
             assert_hostname=assert_hostname,
         )
@@ -164,6 +178,8 @@ class Downloader:
                 origin, headers = headers_for(request, origin, headers, cookies)
             if self._proxies or request.proxy:
                 proxy = self._proxy_for(request, origin)
+                if proxy is not None and self._terms.public_only:
+                    check_name(_place(origin).rpartition(":")[0].strip("[]"))
                 if proxy is not None and origin.startswith("http:"):  # the proxy wants the whole URL
                     target, maxsize = f"{origin}{target}", self._workers
             pool = self._pools.acquire(exchange, origin, host, maxsize, proxy)
@@ -192,6 +208,7 @@ class Downloader:
     def close(self) -> None:
         """Close all connections. Fetches in flight fail soon, later ones at once. Any thread; may be called twice."""
         self._pools.close()
+        self._resolver.close()
 
     def _proxy_for(self, request: Request, origin: str) -> Proxy | None:
         url = request.proxy

@@ -4,41 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any, NamedTuple
 
 from urllib3.util import Timeout
 
+from scrapekit.download.resolver import Resolver
 from scrapekit.errors import BodyTooLarge
 
-Addresses = Sequence[tuple[int, int, int, str, Any]]
-"""What :func:`socket.getaddrinfo` returns."""
-
 _HEAD = 2**20  # bytes on the wire that are not body: status lines, headers, chunk sizes, trailers
-
-
-def resolve(host: str, port: int) -> Addresses:
-    """The stream addresses of ``host``, as the system's resolver has them. Any thread; may block."""
-    return socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
 
 
 class Terms(NamedTuple):
     """What every exchange of one downloader has in common. Immutable.
 
     Args:
-        connect: Seconds for TCP, a proxy's tunnel and TLS together, over all addresses of the host.
+        connect: Seconds for the look-up of the name, TCP, a proxy's tunnel and TLS together, over all addresses.
         read: Seconds for one read or write.
         slot: Seconds to wait for a connection of the pool.
         max_body: Bytes of the body, on the wire and decoded.
-        resolve: Finds the addresses of a host name.
+        resolver: Finds the addresses of a host name.
+        public_only: Whether a connection may be made to public addresses only; those of proxies may be others.
     """
 
     connect: float
     read: float
     slot: float
     max_body: int
-    resolve: Callable[[str, int], Addresses] = resolve
+    resolver: Resolver = Resolver()
+    public_only: bool = False
 
 
 class Exchange(Timeout):
@@ -163,5 +157,7 @@ class Exchange(Timeout):
         sock = self._socket
         if sock is not None:
             with contextlib.suppress(OSError):  # it ended by itself meanwhile
+                while not isinstance(sock, socket.socket):  # TLS within TLS
+                    sock = sock.socket
                 # Not sock.shutdown(): that of an SSLSocket drops the TLS state under the feet of the reading thread.
-                socket.socket.shutdown(getattr(sock, "socket", sock), socket.SHUT_RDWR)
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)

@@ -59,7 +59,7 @@ def _direct(error: Exception, causes: list[BaseException], exchange: Exchange, p
     """As :func:`failure`, for what is neither the pool's nor the clock's nor the proxy's doing."""
     root = causes[-1]
     match error:
-        case u3.NameResolutionError() | u3.LocationParseError():
+        case u3.NameResolutionError():
             return DNSError(f"{place}: the host name can't be resolved: {_line(root)}")
         case u3.NewConnectionError():
             return ConnectError(f"{place}: no connection: {_line(root)}")
@@ -88,6 +88,9 @@ def _timeout(exchange: Exchange, place: str, proxy: str | None) -> DownloadError
     terms = exchange.terms
     if exchange.expired:
         return DeadlineExceeded(f"{place}: not finished after {exchange.total:.3g} s, while {exchange.phase}")
+    if exchange.phase == "looking up the host name":
+        silence = f"no answer from the resolver after {terms.connect:.3g} s"
+        return ProxyError(f"{place}: the proxy {proxy}: {silence}") if proxy else DNSError(f"{place}: {silence}")
     if exchange.phase == "connecting":
         way = f" through the proxy {proxy}" if proxy else ""
         return ConnectError(f"{place}: no connection{way} after {terms.connect:.3g} s")

@@ -90,13 +90,17 @@ class Pools(PoolManager):
         num_pools: Pools that stay open. Over that, the idle one that was used longest ago is closed; pools in use never
             are, so that there may be more for a while.
         fingerprints: Certificate fingerprints by host name.
+        server_hostnames: By host name, the name to ask for by SNI and to verify instead.
         options: For urllib3's pools and connections.
     """
 
-    def __init__(self, num_pools: int, fingerprints: Mapping[str, str], **options: Any) -> None:
+    def __init__(
+        self, num_pools: int, fingerprints: Mapping[str, str], server_hostnames: Mapping[str, str], **options: Any
+    ) -> None:
         super().__init__(num_pools=sys.maxsize, block=True, **options)
         self.num_pools = num_pools
         self.fingerprints = fingerprints
+        self.server_hostnames = server_hostnames
         self.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
         self.key_fn_by_scheme = dict.fromkeys(("http", "https"), itemgetter("key"))  # type: ignore[arg-type]  # any key will do
         self.pools: _Shelf = _Shelf()  # type: ignore[assignment]  # urllib3's evicts pools that are in use
@@ -178,6 +182,8 @@ class Pools(PoolManager):
             options.update(proxy.options)
         if host in self.fingerprints:
             options["assert_fingerprint"] = self.fingerprints[host]
+        if host in self.server_hostnames:
+            options["server_hostname"] = options["assert_hostname"] = self.server_hostnames[host]
         if proxy is not None and not key[0]:
             options["label"] = f"proxy {proxy.place}"
             target = parse_url(proxy.url)

@@ -11,25 +11,34 @@ from urllib3.util.ssl_match_hostname import CertificateError
 
 from scrapekit.errors import SettingsError
 
+_TRUST = "if you trust it, name a file with it in http.ca_bundle"
 _CERTIFICATE = {  # by OpenSSL's X509_V_ERR_ codes
-    9: "it is not valid yet",
-    10: "it has expired",
-    18: "it is self-signed",
-    19: "its chain ends in a self-signed certificate that is not in the CA bundle",
-    20: "its CA is not in the CA bundle",
-    21: "its chain is incomplete, or its CA is not in the CA bundle",
-    23: "it was revoked",
+    9: "it is not valid yet: is the clock of this machine right?",
+    10: "it has expired: its owner has to renew it",
+    18: f"it is self-signed: {_TRUST}",
+    19: f"its chain ends in a self-signed certificate that is not in the CA bundle: {_TRUST}",
+    20: f"its CA is not in the CA bundle: {_TRUST}",
+    21: f"its chain is incomplete, or its CA is not in the CA bundle: {_TRUST}",
+    23: "it was revoked: its owner has to replace it",
 }
 _WRONG_HOST = (62, 64)
+_OTHER_NAME = "if that is right, say which name in http.server_hostnames"
+_PLAIN = "the server does not speak TLS on this port: try http:// or another port"
+_OLD = "to speak it, let the spider's ssl_context() allow it"
+_OWN = "set http.client_cert"
 _HANDSHAKE = {
-    "WRONG_VERSION_NUMBER": "the server does not speak TLS on this port",
-    "HTTP_REQUEST": "the server does not speak TLS on this port",
-    "UNSUPPORTED_PROTOCOL": "the server offers only versions of TLS older than 1.2",
-    "TLSV1_ALERT_PROTOCOL_VERSION": "the server refuses the versions of TLS that are offered (1.2 and later)",
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server demands a client certificate",
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server refused: no common cipher, or it demands a client certificate",
-    "TLSV1_ALERT_UNKNOWN_CA": "the server does not accept the client certificate",
-    "TLSV1_UNRECOGNIZED_NAME": "the server does not know the host name",
+    "WRONG_VERSION_NUMBER": _PLAIN,
+    "RECORD_LAYER_FAILURE": _PLAIN,
+    "PACKET_LENGTH_TOO_LONG": _PLAIN,
+    "HTTP_REQUEST": _PLAIN,
+    "UNSUPPORTED_PROTOCOL": f"the server offers only versions of TLS older than 1.2: {_OLD}",
+    "TLSV1_ALERT_PROTOCOL_VERSION": f"the server refuses the versions of TLS that are offered, 1.2 and later: {_OLD}",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": f"the server demands a client certificate: {_OWN}",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": (
+        f"the server refused: it demands a client certificate ({_OWN}), or has no cipher in common with us"
+    ),
+    "TLSV1_ALERT_UNKNOWN_CA": "the server does not accept the client certificate: see http.client_cert",
+    "TLSV1_UNRECOGNIZED_NAME": "the server does not know the host name: http.server_hostnames may give another one",
 }
 
 
@@ -80,11 +89,14 @@ def trouble(error: Any) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         code = error.verify_code
         if code in _WRONG_HOST:
-            return f"the certificate is not accepted: it is for another host ({error.verify_message})"
+            return f"the certificate is not accepted: it is for another host ({error.verify_message}): {_OTHER_NAME}"
         return f"the certificate is not accepted: {_CERTIFICATE.get(code, error.verify_message)}"
     if isinstance(error, CertificateError):
-        return f"the certificate is not accepted: it is for another host ({error})"
+        return f"the certificate is not accepted: it is for another host ({error}): {_OTHER_NAME}"
     if isinstance(error, ssl.SSLEOFError):
         return "the server closed the connection in the midst of TLS"
-    reason = getattr(error, "reason", None) or str(error)
-    return _HANDSHAKE.get(reason, reason)
+    reason = getattr(error, "reason", None)
+    if reason is None:
+        words = str(error)
+        return f"{words}: see http.fingerprints" if words.startswith("Fingerprints did not match") else words
+    return _HANDSHAKE.get(reason, f"what the server says is not TLS as it should be: {reason}")

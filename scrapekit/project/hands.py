@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import ssl
 from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import Connection
@@ -119,7 +120,7 @@ def build(config: bytes) -> tuple[Worker, Downloader]:
 def build_worker(spider: Spider, settings: Settings, *, keep: bool = False) -> tuple[Worker, Downloader]:
     """The worker that all threads of a process share, and its downloader."""
     parsers: Callable[[Response], Any] = Parsers(spider.parsers)
-    downloader = _downloader(settings.http, settings.workers, settings.num_pools)
+    downloader = _downloader(spider, settings.http, settings.workers, settings.num_pools)
     return Worker(spider, downloader, parsers, keep_partial=settings.crawl.keep_partial_items, keep=keep), downloader
 
 
@@ -143,8 +144,11 @@ def _order(spider: Spider, settings: Settings) -> Order:
     return Order(file, cls.__name__, arguments, msgspec.to_builtins(settings), level)
 
 
-def _downloader(http: HttpSettings, workers: int, num_pools: int) -> Downloader:
+def _downloader(spider: Spider, http: HttpSettings, workers: int, num_pools: int) -> Downloader:
     cert = http.client_cert
+    context = spider.ssl_context()
+    if context is not None and not isinstance(context, ssl.SSLContext):
+        raise SpiderError(f"{type(spider).__name__}.ssl_context() must return an ssl.SSLContext, not {context!r:.80}")
     return Downloader(
         workers=workers,
         num_pools=num_pools,
@@ -158,7 +162,13 @@ def _downloader(http: HttpSettings, workers: int, num_pools: int) -> Downloader:
         verify=http.verify,
         ca_bundle=http.ca_bundle,
         client_cert=None if cert.cert is None else (cert.cert, cert.key, cert.password),
+        ssl_context=context,
         assert_hostname=http.assert_hostname,
+        server_hostnames=http.server_hostnames,
         fingerprints=http.fingerprints,
         proxies=http.proxies,
+        allow_private=http.allow_private,
+        resolve=spider.resolve,
+        dns_ttl=http.dns.ttl,
+        dns_timeout=http.dns.timeout,
     )

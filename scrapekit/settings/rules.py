@@ -126,6 +126,14 @@ def fingerprint(value: str) -> str:
     return value
 
 
+def server_hostname(value: str) -> str:
+    """A host name as a certificate has it."""
+    name = value.strip().rstrip(".")
+    if not re.fullmatch(r"[A-Za-z0-9_.:-]{1,253}", name):
+        raise ValueError(f"must be the host name that the certificate has, not {value!r}")
+    return name
+
+
 def download_errors(names: tuple[str, ...]) -> tuple[str, ...]:
     """Names of :class:`~scrapekit.errors.DownloadError` and its subclasses."""
     for name in names:
@@ -156,6 +164,7 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "http.ca_bundle": existing_file,
     "http.client_cert.cert": existing_file,
     "http.client_cert.key": existing_file,
+    "http.server_hostnames.*": server_hostname,
     "http.fingerprints.*": fingerprint,
     "http.proxies.*": proxy_url,
     "retry.exceptions": download_errors,
@@ -168,6 +177,7 @@ NAMES: Mapping[str, Callable[[str], str]] = {
     "fleet.resources": resource_name,
     "http.fingerprints": host_glob,
     "http.headers": header_name,
+    "http.server_hostnames": host_glob,
     "http.proxies": proxy_scheme,
     "throttle.domains": host_glob,
 }

@@ -44,6 +44,13 @@ class TimeoutSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     pool: Timeout = 30.0
 
 
+class DnsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``http.dns``: how host names become addresses."""
+
+    ttl: Seconds = 60.0
+    timeout: Timeout = 5.0
+
+
 class ClientCert(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``http.client_cert``: what to show to servers that ask for a certificate; ``cert`` is None for nothing."""
 
@@ -74,11 +81,14 @@ class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         }
     )
     timeout: TimeoutSettings = field(default_factory=TimeoutSettings)
+    dns: DnsSettings = field(default_factory=DnsSettings)
+    allow_private: bool = True
     max_body: Size = 32 * 2**20
     verify: bool = True
     ca_bundle: str | None = None
     client_cert: ClientCert = field(default_factory=ClientCert)
     assert_hostname: str | None = None
+    server_hostnames: dict[str, str] = field(default_factory=dict)
     fingerprints: dict[str, str] = field(default_factory=dict)
     proxies: dict[str, str] = field(default_factory=dict)
     max_redirects: Annotated[int, Meta(ge=0, le=100)] = 10

@@ -28,6 +28,7 @@ def test_the_example_file_holds_the_defaults_and_every_key(monkeypatch):
         "http.user_agent",
         "http.fingerprints",
         "http.proxies",
+        "http.server_hostnames",
         "throttle.domains",
     }
 

@@ -287,11 +287,11 @@ def test_a_fingerprint_may_have_colons():
         ("export: {path: ''}", "settings.yaml:1: export.path must be a path"),
         (
             "retry: {exceptions: [DNSError, KeyError]}",
-            "settings.yaml:1: retry.exceptions must name kinds of DownloadError (BadRedirect, ",
+            "settings.yaml:1: retry.exceptions must name kinds of DownloadError (AddressDenied, ",
         ),
         (
             "retry: {exceptions: [OffSite]}",
-            "settings.yaml:1: retry.exceptions must name kinds of DownloadError (BadRedirect, ",
+            "settings.yaml:1: retry.exceptions must name kinds of DownloadError (AddressDenied, ",
         ),
         ('http: {user_agent: "a\\nb"}', "settings.yaml:1: http.user_agent must not contain line breaks"),
         ("http: {user_agent: ''}", "settings.yaml:1: http.user_agent must be text in Latin-1 that is not empty"),
