@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import yaml
 
 import scrapekit
 from scrapekit.cli.app import scrapekit as commands
@@ -134,6 +135,20 @@ def test_settings_are_valid(blocks, tmp_path, monkeypatch):
         file.write_text(block.text, encoding="utf-8")
         _, origins = load(file)
         assert set(origins.values()) != {"default"}
+
+
+def test_the_cluster_on_kubernetes_has_what_kuberay_requires():
+    [text] = [block.text for block in blocks_of(ROOT / "docs" / "scaling.md", "text") if "RayCluster" in block.text]
+    cluster = yaml.safe_load(text)
+    head, [workers] = cluster["spec"]["headGroupSpec"], cluster["spec"]["workerGroupSpecs"]
+    assert (cluster["apiVersion"], cluster["kind"]) == ("ray.io/v1", "RayCluster")
+    assert cluster.keys() == {"apiVersion", "kind", "metadata", "spec"}
+    assert head.keys() == {"rayStartParams", "template"}
+    assert workers.keys() == {"groupName", "replicas", "minReplicas", "maxReplicas", "rayStartParams", "template"}
+    for group in (head, workers):
+        assert all(isinstance(value, str) for value in group["rayStartParams"].values())
+        [container] = group["template"]["spec"]["containers"]
+        assert container.keys() >= {"name", "image"}
 
 
 @pytest.mark.parametrize("blocks", with_blocks("console"))

@@ -129,7 +129,9 @@ def _init(ray: Any, address: str, cpus: int, resources: Mapping[str, float]) -> 
             ray.init(address, **options)
     except Exception as error:
         what = "Ray can't be started here" if address == "local" else f"can't connect to the Ray cluster at {address}"
-        raise ConfigError(f"{what}: {one_line(error)}") from error
+        refused = address == "local" or getattr(error, "errno", None) or os.environ.get("RAY_AUTH_MODE")
+        hint = "" if refused else " (does it ask for a token? then set RAY_AUTH_MODE=token)"
+        raise ConfigError(f"{what}: {one_line(error)}{hint}") from error
 
 
 @contextlib.contextmanager

@@ -58,6 +58,19 @@ def test_a_ray_that_can_not_be_started_is_one_clear_line(fake):
         scrapekit.run(Numbers, settings=RAY)
 
 
+def test_a_cluster_that_may_ask_for_a_token_is_one_clear_line(fake, monkeypatch):
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    fake.error = ConnectionError("Failed to connect to the cluster")
+    wanted = "can't connect to the Ray cluster at auto: Failed to connect to the cluster"
+    with pytest.raises(ConfigError) as raised:
+        scrapekit.run(Numbers, settings={"fleet": "ray:auto"})
+    assert str(raised.value) == f"{wanted} (does it ask for a token? then set RAY_AUTH_MODE=token)"
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    with pytest.raises(ConfigError) as raised:
+        scrapekit.run(Numbers, settings={"fleet": "ray:auto"})
+    assert str(raised.value) == wanted
+
+
 def test_crawls_share_one_connection_and_the_last_one_ends_it(fake):
     ray, leave = cluster._connect("", 3, {"proxy": 3})
     _, leave_too = cluster._connect("", 3, {})
