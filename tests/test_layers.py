@@ -10,6 +10,7 @@ import scrapekit
 ROOT = Path(scrapekit.__file__).parent
 LAYERS = {
     "errors": 0,
+    "safe": 0,
     "messages": 1,
     "web": 1,
     "settings": 2,

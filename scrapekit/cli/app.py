@@ -11,9 +11,9 @@ import click
 from scrapekit.cli.crawl import crawl_command
 from scrapekit.cli.listing import list_command
 from scrapekit.cli.live import print_line
-from scrapekit.cli.safe import safe, safe_lines
 from scrapekit.cli.settings import settings_command
 from scrapekit.errors import ConfigError, ScrapekitError
+from scrapekit.safe import safe, safe_lines
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

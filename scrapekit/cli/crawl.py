@@ -16,7 +16,7 @@ from scrapekit.cli.log import logging_to
 from scrapekit.cli.options import load_settings, override_option, parse_arguments, settings_option
 from scrapekit.cli.order import Order
 from scrapekit.cli.report import report_text
-from scrapekit.cli.safe import safe
+from scrapekit.safe import safe
 
 if TYPE_CHECKING:
     from rich.console import Console

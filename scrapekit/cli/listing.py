@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from scrapekit.cli.safe import safe
+from scrapekit.safe import safe
 
 
 @click.command("list", short_help="List the spiders of this folder.")

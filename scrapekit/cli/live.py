@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Self
 
-from scrapekit.cli.safe import safe
+from scrapekit.safe import safe
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from scrapekit.cli.live import print_line
-from scrapekit.cli.safe import safe_lines
+from scrapekit.safe import safe_lines
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from scrapekit.cli.safe import safe
+from scrapekit.safe import safe
 
 if TYPE_CHECKING:
     from scrapekit.engine import Tally

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from scrapekit.cli.options import load_settings, override_option, settings_option
-from scrapekit.cli.safe import safe_lines
+from scrapekit.safe import safe_lines
 
 
 @click.command("settings", short_help="Show all settings that hold, and who set them.")

@@ -13,12 +13,14 @@ from urllib3.exceptions import (
     ConnectTimeoutError,
     NameResolutionError,
     NewConnectionError,
+    ProxyError,
 )
 
 from scrapekit.download.exchange import Exchange
 from scrapekit.download.guard import check_addresses
 from scrapekit.download.head import HeadedResponse
 from scrapekit.download.resolver import Addresses
+from scrapekit.download.socks import Socks
 
 _SLICE = 65_536  # bytes sent under one timeout
 _BUFFER = 32_768  # bytes: a typical page in one system call
@@ -27,7 +29,8 @@ _BUFFER = 32_768  # bytes: a typical page in one system call
 class PlainConnection(HTTPConnection):
     """An HTTP connection, used by one thread at a time, under the deadline of its current exchange."""
 
-    exchange: Exchange  # set by the pool when it hands the connection out
+    exchange: Exchange  # set by the pool when it hands the connection out, like the next
+    socks: Socks | None = None  # the proxy that the way to the target leads through
 
     def connect(self) -> None:
         """Look up, connect, and shake hands with a proxy or by TLS, within the connect timeout and the total."""
@@ -42,9 +45,28 @@ class PlainConnection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         """A connected socket: urllib3's own would give every address the whole timeout again."""
+        host, socks = self.host.strip("[]"), self.socks
+        if socks is None:
+            return self._dial(host, self.port, check=self.proxy is None)
+        if not socks.remote:
+            host = self._addresses(host, self.port, check=True)[0][4][0]
+        sock = None
+        try:
+            sock = self._dial(socks.host, socks.port, check=False)
+            socks.tunnel(sock, host, self.port, self.exchange)
+            self.exchange.tunnelled = True
+        except (NewConnectionError, NameResolutionError, ConnectionError) as error:
+            raise ProxyError("no connection through it", error) from error
+        finally:
+            if sock is not None and not self.exchange.tunnelled:
+                sock.close()
+        return sock
+
+    def _dial(self, host: str, port: int, *, check: bool) -> socket.socket:
+        """A socket connected to that place, the target's or a proxy's; ``check`` as for :meth:`_addresses`."""
         exchange = self.exchange
         resolver = exchange.terms.resolver
-        addresses = self._addresses()
+        addresses = self._addresses(host, port, check=check)
         failure: OSError = TimeoutError("the look-up of the name took all the time")
         for index, (family, kind, protocol, _, address) in enumerate(addresses):
             left = exchange.until - monotonic()
@@ -68,29 +90,32 @@ class PlainConnection(HTTPConnection):
             if sock is not None:
                 sock.close()
         if isinstance(failure, TimeoutError):
-            raise ConnectTimeoutError(self, f"no connection to {self.host}:{self.port} in time") from failure
+            raise ConnectTimeoutError(self, f"no connection to {host}:{port} in time") from failure
         raise NewConnectionError(self, str(failure)) from failure
 
-    def _addresses(self) -> Addresses:
-        """Where to connect to. They are looked up once and then only used, so that what was checked is what is used."""
+    def _addresses(self, host: str, port: int, *, check: bool) -> Addresses:
+        """Where to connect to. They are looked up once and then only used, so that what was checked is what is used.
+
+        With ``check``, which is for targets, they must be what the exchange's terms allow.
+        """
         exchange = self.exchange
         terms = exchange.terms
-        host = self.host.strip("[]")
         exchange.phase = "looking up the host name"
         try:
-            addresses = terms.resolver.addresses(host, self.port, exchange.until)
+            addresses = terms.resolver.addresses(host, port, exchange.until)
         except TimeoutError as error:
             raise ConnectTimeoutError(self, str(error)) from error
         except socket.gaierror as error:
             raise NameResolutionError(host, self, error) from error
         exchange.phase = "connecting"
-        if terms.public_only and self.proxy is None:
+        if check and terms.public_only:
             check_addresses(addresses)
         return addresses
 
     def _tunnel(self) -> None:
         """Ask the proxy for a tunnel, and leave TLS the rest of the connect timeout."""
         super()._tunnel()
+        self.exchange.tunnelled = True
         self.sock.settimeout(max(self.exchange.until - monotonic(), 0.001))
 
     def send(self, data: Any) -> None:

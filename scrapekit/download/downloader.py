@@ -24,7 +24,7 @@ from scrapekit.download.proxies import Proxy, proxy_of
 from scrapekit.download.resolver import Addresses, Resolver, system_resolve
 from scrapekit.download.stats import PoolStats
 from scrapekit.download.tls import shareable, tls_context
-from scrapekit.errors import ProxyError, SettingsError
+from scrapekit.errors import ProxyError
 from scrapekit.messages import Request
 
 _log = logging.getLogger(__name__)
@@ -80,8 +80,6 @@ class Downloader:
         server_hostnames: By host name: the name to ask for by SNI and that certificates must be for, instead.
         fingerprints: By host name: the hex digest that the certificate must have, besides being valid; with
             ``verify=False``, instead of it.
-        proxies: Proxy URLs by ``http``, ``https`` (the target's scheme) or ``all``. ``Request.proxy`` goes first; an
-            empty one means none.
         allow_private: Whether targets may have addresses that are not public. Proxies always may, and what they
             resolve they decide: of a target behind one, only the name as it stands is checked.
         resolve: Finds the addresses of a host name at a port, like :func:`socket.getaddrinfo`. Called in threads of
@@ -90,7 +88,7 @@ class Downloader:
         dns_timeout: Seconds to wait for it.
 
     Raises:
-        SettingsError: A certificate file or a proxy URL can't be used.
+        SettingsError: A certificate file can't be used.
     """
 
     def __init__(
@@ -111,7 +109,6 @@ class Downloader:
         ssl_context: ssl.SSLContext | None = None,
         assert_hostname: str | Literal[False] | None = None,
         fingerprints: Mapping[str, str] | None = None,
-        proxies: Mapping[str, str] | None = None,
         allow_private: bool = True,
         resolve: Callable[[str, int], Addresses] = system_resolve,
         dns_ttl: float = 60.0,
@@ -142,12 +139,6 @@ class Downloader:
             assert_hostname=assert_hostname,
         )
         self._known_proxies: dict[str, Proxy] = {}
-        self._proxies = dict(proxies or {})
-        for url in self._proxies.values():
-            try:
-                self._proxy(url)
-            except ValueError as error:
-                raise SettingsError(f"http.proxies: {error}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -157,7 +148,16 @@ class Downloader:
     ) -> None:
         self.close()
 
-    def fetch(self, request: Request, *, host: str, maxsize: int = 8, cookies: str | None = None) -> Reply:
+    def fetch(
+        self,
+        request: Request,
+        *,
+        host: str,
+        maxsize: int = 8,
+        cookies: str | None = None,
+        proxy: str | None = None,
+        authorization: str | None = None,
+    ) -> Reply:
         """Carry out one hop. Blocks, at most ``request.timeout`` or the total timeout; any thread.
 
         Args:
@@ -165,6 +165,8 @@ class Downloader:
             host: The host that it is counted under in :meth:`stats`.
             maxsize: Connections that the pool of its origin may hold. The first request to an open pool decides.
             cookies: The value of the Cookie header; the request's own Cookie header goes before it, in one.
+            proxy: The URL of the proxy to go through; None for ``request.proxy``, if there is one.
+            authorization: The value of the Authorization header, unless the URL or the request has its own.
 
         Raises:
             DownloadError: A subclass says why there is no complete response. Its ``request`` is set.
@@ -172,17 +174,17 @@ class Downloader:
         exchange = Exchange(self._terms, self._total if request.timeout is None else request.timeout)
         url = request.url
         path = url.index("/", 8)
-        origin, target, headers, proxy = url[:path], url[path:], self._headers, None
+        origin, target, headers, way = url[:path], url[path:], self._headers, None
         try:
-            if request.headers or cookies or "@" in origin:
-                origin, headers = headers_for(request, origin, headers, cookies)
-            if self._proxies or request.proxy:
-                proxy = self._proxy_for(request, origin)
-                if proxy is not None and self._terms.public_only:
+            if request.headers or cookies or authorization or "@" in origin:
+                origin, headers = headers_for(request, origin, headers, cookies, authorization)
+            if proxy := proxy or request.proxy:
+                way = self._proxy(proxy)
+                if self._terms.public_only:
                     check_name(_place(origin).rpartition(":")[0].strip("[]"))
-                if proxy is not None and origin.startswith("http:"):  # the proxy wants the whole URL
+                if way.forwards(origin):
                     target, maxsize = f"{origin}{target}", self._workers
-            pool = self._pools.acquire(exchange, origin, host, maxsize, proxy)
+            pool = self._pools.acquire(exchange, origin, host, maxsize, way)
             try:
                 response = _send(pool, request, target, headers, exchange)
                 exchange.phase = "reading the body"
@@ -192,10 +194,12 @@ class Downloader:
                     if not response.closed:
                         response.close()
                     response.release_conn()  # nothing, where the end of the body did it
+                if response.status == 407 and way is not None and way.forwards(origin):  # RFC 9110, 15.5.8
+                    raise ProxyError(f"the proxy {way.place} wants other credentials: status 407")
             finally:
                 self._pools.release(pool, exchange)
         except Exception as error:
-            reason = failure(error, exchange, _place(origin), maxsize, proxy and proxy.place)
+            reason = failure(error, exchange, _place(origin), maxsize, way and way.place)
             reason.request = request
             raise reason from error
         flags = () if decoded and exchange.plain else _flags(exchange, decoded)
@@ -210,19 +214,13 @@ class Downloader:
         self._pools.close()
         self._resolver.close()
 
-    def _proxy_for(self, request: Request, origin: str) -> Proxy | None:
-        url = request.proxy
-        if url is None:
-            url = self._proxies.get(origin.partition(":")[0]) or self._proxies.get("all")
-        try:
-            return self._proxy(url) if url else None
-        except ValueError as error:
-            raise ProxyError(f"Request.proxy {error}") from error
-
     def _proxy(self, url: str) -> Proxy:
         proxy = self._known_proxies.get(url)
         if proxy is None:
-            proxy = self._known_proxies.setdefault(url, proxy_of(url, self._proxy_context))
+            try:
+                proxy = self._known_proxies.setdefault(url, proxy_of(url, self._proxy_context))
+            except ValueError as error:
+                raise ProxyError(f"Request.proxy {error}") from error
         return proxy
 
 

@@ -65,6 +65,7 @@ class Exchange(Timeout):
         self.fresh = fresh
         self.until = self.ends  # when the present phase has to be over
         self.reused = False  # the connection was open already
+        self.tunnelled = False  # the connection leads through a proxy that has done its part
         self.received = 0  # bytes of responses, as they came over the connection
         self.armed = 0.0  # the timeout that the socket has now
         self.extra = False  # there were bytes after the end of the response

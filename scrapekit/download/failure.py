@@ -92,6 +92,8 @@ def _timeout(exchange: Exchange, place: str, proxy: str | None) -> DownloadError
         silence = f"no answer from the resolver after {terms.connect:.3g} s"
         return ProxyError(f"{place}: the proxy {proxy}: {silence}") if proxy else DNSError(f"{place}: {silence}")
     if exchange.phase == "connecting":
+        if proxy and not exchange.tunnelled:
+            return ProxyError(f"{place}: the proxy {proxy}: no connection through it after {terms.connect:.3g} s")
         way = f" through the proxy {proxy}" if proxy else ""
         return ConnectError(f"{place}: no connection{way} after {terms.connect:.3g} s")
     return DeadlineExceeded(f"{place}: no byte for {terms.read:.3g} s, while {exchange.phase}")

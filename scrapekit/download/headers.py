@@ -17,7 +17,7 @@ DEFAULT_HEADERS = {
 
 
 def headers_for(
-    request: Request, origin: str, headers: dict[str, str], cookies: str | None
+    request: Request, origin: str, headers: dict[str, str], cookies: str | None, authorization: str | None = None
 ) -> tuple[str, dict[str, str]]:
     """The origin without user and password, and the headers with these, the request's own and the cookies. Pure.
 
@@ -26,12 +26,15 @@ def headers_for(
         origin: Of its URL, perhaps with user and password, which become Basic credentials.
         headers: The downloader's.
         cookies: Cookies from a jar; they follow those of the request's own Cookie header.
+        authorization: Instead of the downloader's; the URL's and the request's own win.
     """
     scheme, _, authority = origin.partition("://")
     credentials, at, authority = authority.rpartition("@")
     if at:
         basic = b64encode(unquote(credentials).encode()).decode()
-        headers = merged(headers, {"Authorization": f"Basic {basic}"})
+        authorization = f"Basic {basic}"
+    if authorization:
+        headers = merged(headers, {"Authorization": authorization})
     headers = merged(headers, request.headers)
     # What a user meant for a proxy belongs into the proxy's URL; as a header it would reach the target.
     name = {name.lower(): name for name in headers}

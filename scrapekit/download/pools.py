@@ -17,6 +17,7 @@ from urllib3.util import parse_url
 from scrapekit.download.connection import PlainConnection, TLSConnection
 from scrapekit.download.exchange import Exchange
 from scrapekit.download.proxies import Proxy
+from scrapekit.download.socks import Socks
 from scrapekit.download.stats import HostStats, PoolStats
 
 
@@ -25,10 +26,11 @@ class _Pool(HTTPConnectionPool):
 
     ConnectionCls = PlainConnection
 
-    def __init__(self, *args: Any, key: tuple[str, str], label: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, key: tuple[str, str], label: str, socks: Socks | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.key = key
         self.label = label
+        self.socks = socks
         self.maxsize: int = kwargs["maxsize"]
         self.exchanges: set[Exchange] = set()  # guarded by the manager's lock, like the next
         self.counts: Counter[str] = Counter()
@@ -37,7 +39,7 @@ class _Pool(HTTPConnectionPool):
         """A connection for the exchange, which urlopen() passes on as its ``pool_timeout``."""
         exchange: Exchange = timeout
         conn: Any = super()._get_conn(min(exchange.terms.slot, exchange.remaining()))
-        conn.exchange = exchange
+        conn.exchange, conn.socks = exchange, self.socks
         if exchange.fresh:
             conn.close()
         exchange.reused = conn.sock is not None
@@ -120,8 +122,8 @@ class Pools(PoolManager):
         Raises:
             ClosedPoolError: After :meth:`close`.
         """
-        # Through a proxy, all plain HTTP origins share its connections; each HTTPS origin has its own tunnels.
-        key = (origin if proxy is None or origin.startswith("https:") else "", "" if proxy is None else proxy.url)
+        # A proxy that forwards plain HTTP has connections that all its origins share; others have their own tunnels.
+        key = ("" if proxy is not None and proxy.forwards(origin) else origin, "" if proxy is None else proxy.url)
         idle: list[_Pool] = []
         with self.pools.lock:
             if self.closed:
@@ -179,7 +181,8 @@ class Pools(PoolManager):
         """Open the pool for ``key``; with the lock held."""
         options: dict[str, Any] = {"key": key, "label": host, "maxsize": maxsize}
         if proxy is not None:
-            options.update(proxy.options)
+            options |= proxy.options
+            options["socks"] = proxy.socks
         if host in self.fingerprints:
             options["assert_fingerprint"] = self.fingerprints[host]
         if host in self.server_hostnames:

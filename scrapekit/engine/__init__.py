@@ -6,6 +6,7 @@ from scrapekit.engine.engine import Engine
 from scrapekit.engine.frontier import Frontier
 from scrapekit.engine.inflight import InFlight
 from scrapekit.engine.outcomes import Outcomes
+from scrapekit.engine.proxies import Proxies
 from scrapekit.engine.retry import RetryPolicy
 from scrapekit.engine.robots import Robots
 from scrapekit.engine.scheduler import Scheduler
@@ -22,6 +23,7 @@ __all__ = [
     "Inbox",
     "Outcomes",
     "Output",
+    "Proxies",
     "RetryPolicy",
     "Robots",
     "Scheduler",

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
 from scrapekit.engine.contract import Fleet
 from scrapekit.engine.host import INFINITY, Queued
 from scrapekit.engine.inflight import InFlight
 from scrapekit.engine.outcomes import Flight, Outcomes
+from scrapekit.engine.proxies import Proxies
 from scrapekit.engine.robots import Ask, Robots, Unreachable
 from scrapekit.engine.scheduler import Drained, Ready, Scheduler, Wait
 from scrapekit.errors import RobotsDenied
@@ -27,6 +32,8 @@ class Dispatcher:
         in_flight: The record of what the workers have.
         robots: Who knows robots.txt; None to disobey it.
         jar: The cookies; None to send none.
+        proxies: The proxies in turn; None where the settings have none.
+        authorization: The Authorization header for a URL, if it gets one; None where the settings have none.
         max_pages: No more requests are out than are left of so many pages.
     """
 
@@ -39,6 +46,8 @@ class Dispatcher:
         *,
         robots: Robots | None = None,
         jar: CookieJar | None = None,
+        proxies: Proxies | None = None,
+        authorization: Callable[[str], str | None] | None = None,
         max_pages: int | None = None,
     ) -> None:
         self._fleet = fleet
@@ -47,6 +56,8 @@ class Dispatcher:
         self._in_flight = in_flight
         self._robots = robots
         self._jar = jar
+        self._proxies = proxies
+        self._authorization = authorization
         self._max_pages = max_pages
         self._flights: dict[int, Flight] = {}
         self._suspect: tuple[Lease, Flight] | None = None  # waits until it is alone
@@ -120,7 +131,8 @@ class Dispatcher:
             scheduler.maxsize(queued.host),
             self._outcomes.is_suspect(queued),
         )
-        self._send(lease, Flight(queued, now), now)
+        lease = self._equipped(lease, now)
+        self._send(lease, Flight(queued, now, proxy=lease.proxy), now)
 
     def _allowed(self, robots: Robots, queued: Queued, now: float) -> bool:
         """Whether a request may be fetched now; where not, what becomes of it is seen to."""
@@ -150,8 +162,16 @@ class Dispatcher:
         if not self._scheduler.take_slot(host, now):
             robots.postpone(ask, now + 1.0)
             return
-        lease = robots.lease(ask, self._scheduler.maxsize(host))
-        self._submit(lease, Flight(Queued(lease.id, lease.request, host), now))
+        lease = self._equipped(robots.lease(ask, self._scheduler.maxsize(host)), now)
+        self._submit(lease, Flight(Queued(lease.id, lease.request, host), now, proxy=lease.proxy))
+
+    def _equipped(self, lease: Lease, now: float) -> Lease:
+        """The lease with proxy and credentials: those of this hop, so that no redirect or retry takes them along."""
+        if self._proxies is not None:
+            lease = replace(lease, proxy=self._proxies.choose(lease.request, now))
+        if self._authorization is not None:
+            lease = replace(lease, authorization=self._authorization(lease.request.url))
+        return lease
 
     def _send(self, lease: Lease, flight: Flight, now: float) -> None:
         """Submit a lease, if need be as soon as nothing else is out."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import get_ident
 
 from scrapekit.engine.batch import Batch
@@ -14,6 +14,7 @@ from scrapekit.engine.frontier import Frontier
 from scrapekit.engine.host import INFINITY
 from scrapekit.engine.inflight import InFlight
 from scrapekit.engine.outcomes import Outcomes
+from scrapekit.engine.proxies import Proxies
 from scrapekit.engine.robots import Robots
 from scrapekit.engine.scheduler import Drained, Scheduler, Wait
 from scrapekit.engine.stats import Snapshot, Stats
@@ -44,6 +45,8 @@ class Engine:
         clock: Tells the time.
         robots: Who knows robots.txt; None to disobey it.
         jar: The cookies; None to send none.
+        proxies: The proxies in turn; None where the settings have none.
+        authorization: The Authorization header for a URL, if it gets one; None where the settings have none.
         max_pages: The crawl ends after so many pages.
         max_items: The crawl ends after the page that brings the items to so many.
         drain_timeout: Seconds in which :meth:`stop` lets work in flight end.
@@ -64,6 +67,8 @@ class Engine:
         clock: Clock,
         robots: Robots | None = None,
         jar: CookieJar | None = None,
+        proxies: Proxies | None = None,
+        authorization: Callable[[str], str | None] | None = None,
         max_pages: int | None = None,
         max_items: int | None = None,
         drain_timeout: float = 30.0,
@@ -77,7 +82,15 @@ class Engine:
         self._output = output
         self._in_flight = in_flight
         self._dispatcher = Dispatcher(
-            fleet, scheduler, outcomes, in_flight, robots=robots, jar=jar, max_pages=max_pages
+            fleet,
+            scheduler,
+            outcomes,
+            in_flight,
+            robots=robots,
+            jar=jar,
+            proxies=proxies,
+            authorization=authorization,
+            max_pages=max_pages,
         )
         self._clock = clock
         self._jar = jar

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from scrapekit.engine.batch import Batch
 from scrapekit.engine.frontier import Frontier
 from scrapekit.engine.host import Queued
+from scrapekit.engine.proxies import Proxies
 from scrapekit.engine.retry import Retry, RetryPolicy
 from scrapekit.engine.robots import Robots
 from scrapekit.engine.scheduler import Scheduler
@@ -46,11 +47,13 @@ class Flight(NamedTuple):
         queued: The request.
         sent_at: When it was submitted.
         slot: Whether it holds a slot of its host; an errback doesn't, for it fetches nothing.
+        proxy: The one that the engine chose for it.
     """
 
     queued: Queued
     sent_at: float
     slot: bool = True
+    proxy: str | None = None
 
 
 class Outcomes:
@@ -63,6 +66,7 @@ class Outcomes:
         stats: The counters.
         robots: Gets the robots.txt that it asked for.
         jar: Gets the cookies.
+        proxies: Learns which proxies fail.
         scope: Where links and redirects may lead.
         open_scope: Whether the hosts of the start requests widen the scope.
         max_depth: Links that are deeper are skipped.
@@ -80,6 +84,7 @@ class Outcomes:
         stats: Stats,
         robots: Robots | None,
         jar: CookieJar | None,
+        proxies: Proxies | None = None,
         scope: Scope,
         open_scope: bool,
         max_depth: int | None = None,
@@ -92,6 +97,7 @@ class Outcomes:
         self._retry = retry
         self._robots = robots
         self._jar = jar
+        self._proxies = proxies
         self._scope = scope
         self._open_scope = open_scope
         self._max_depth = max_depth
@@ -220,6 +226,8 @@ class Outcomes:
         stats.bytes += outcome.size
         for flag in outcome.flags:
             stats.count(stats.flags, flag)
+        if flight.proxy is not None and self._proxies is not None:
+            self._proxies.learn(flight.proxy, outcome, flight.sent_at, now)
         status = outcome.status
         if status:
             stats.statuses[status] = stats.statuses.get(status, 0) + 1

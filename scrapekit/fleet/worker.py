@@ -79,7 +79,14 @@ class Worker:
         try:
             if lease.failure is not None:
                 return self._errback(lease, lease.failure)
-            reply = self._downloader.fetch(lease.request, host=lease.host, maxsize=lease.maxsize, cookies=lease.cookies)
+            reply = self._downloader.fetch(
+                lease.request,
+                host=lease.host,
+                maxsize=lease.maxsize,
+                cookies=lease.cookies,
+                proxy=lease.proxy,
+                authorization=lease.authorization,
+            )
             return self._read(lease, reply)
         except RequestError as error:
             return _failed(lease, {"id": lease.id}, error)

@@ -21,6 +21,8 @@ class Lease(Struct, frozen=True):
         cookies: The value of the Cookie header, from the engine's jar.
         maxsize: Connections that the host's pool may hold: the same number that the scheduler keeps to.
         alone: Processes have died while they had it: whoever has it must have nothing else, or would take it along.
+        proxy: The URL of the proxy to go through, of the engine's choice; None for the request's own, if it has one.
+        authorization: The value of the Authorization header for this hop alone, from the settings.
         failure: Set when the request has failed for good and its errback is to run; nothing is fetched then.
     """
 
@@ -33,7 +35,12 @@ class Lease(Struct, frozen=True):
     cookies: str | None = None
     maxsize: int = 8
     alone: bool = False
+    proxy: str | None = None
+    authorization: str | None = None
     failure: Failed | None = None
+
+    def __repr__(self) -> str:
+        return f"<Lease {self.id} of {self.request!r}>"  # without cookies and credentials
 
     @property
     def is_robots(self) -> bool:

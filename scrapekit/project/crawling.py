@@ -17,6 +17,7 @@ from scrapekit.engine import (
     Inbox,
     InFlight,
     Outcomes,
+    Proxies,
     RetryPolicy,
     Robots,
     Scheduler,
@@ -143,6 +144,7 @@ class Crawl:
                     max_delay=settings.robots.max_crawl_delay,
                     ttl=settings.robots.ttl,
                 )
+            proxies = Proxies(settings.http.proxies) if any(settings.http.proxies.values()) else None
             self._outcomes = Outcomes(
                 frontier=frontier,
                 scheduler=scheduler,
@@ -150,6 +152,7 @@ class Crawl:
                 stats=stats,
                 robots=robots,
                 jar=jar,
+                proxies=proxies,
                 scope=scope,
                 open_scope=open_scope,
                 max_depth=crawl.max_depth,
@@ -169,6 +172,8 @@ class Crawl:
                 clock=self._clock,
                 robots=robots,
                 jar=jar,
+                proxies=proxies,
+                authorization=settings.http.authorization if settings.http.auth else None,
                 max_pages=crawl.max_pages,
                 max_items=crawl.max_items,
                 drain_timeout=crawl.drain_timeout,

@@ -166,7 +166,6 @@ def _downloader(spider: Spider, http: HttpSettings, workers: int, num_pools: int
         assert_hostname=http.assert_hostname,
         server_hostnames=http.server_hostnames,
         fingerprints=http.fingerprints,
-        proxies=http.proxies,
         allow_private=http.allow_private,
         resolve=spider.resolve,
         dns_ttl=http.dns.ttl,

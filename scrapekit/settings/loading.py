@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct
 
 from scrapekit.errors import SettingsError
 from scrapekit.settings import rules
-from scrapekit.settings.schema import DomainOverride, Settings
+from scrapekit.settings.schema import DomainAuth, DomainOverride, Settings
 from scrapekit.settings.shape import all_keys, describe, entry_type, is_section, key_types, mentions
 from scrapekit.settings.tree import Node, from_file, from_override, from_python
 
@@ -187,7 +187,8 @@ def _put(tree: dict[str, Any], path: Keys, value: Any) -> None:
 def _walk(value: Any, path: Keys) -> Iterator[tuple[Keys, Any]]:
     if isinstance(value, Struct):
         pairs = [(name, getattr(value, name)) for name in value.__struct_fields__]
-        value = dict(pairs) if not isinstance(value, DomainOverride) else {k: v for k, v in pairs if v is not None}
+        sparse = isinstance(value, DomainAuth | DomainOverride)
+        value = {name: inner for name, inner in pairs if not (sparse and inner is None)}
     if not isinstance(value, dict) or not value:
         yield path, value
         return
@@ -205,6 +206,13 @@ def _check_together(settings: Settings, origins: Mapping[str, str]) -> None:
         if getattr(cert, name) is not None and cert.cert is None:
             key = f"http.client_cert.{name}"
             raise SettingsError(f"{origins[key]}: {key} needs http.client_cert.cert as well")
+    for name, auth in settings.http.auth.items():
+        key = f"http.auth.{name}"
+        try:
+            rules.credentials(auth.basic, auth.bearer)
+        except ValueError as error:
+            where = next((origin for path, origin in origins.items() if path.startswith(key)), "http.auth")
+            raise SettingsError(f"{where}: {key} {error}") from error
     if pools is not None and pools < settings.workers:
         raise SettingsError(
             f"{origins['http.num_pools']}: http.num_pools must be at least workers ({settings.workers}), not {pools}: "

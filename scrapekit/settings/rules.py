@@ -17,6 +17,7 @@ from scrapekit.web import Scope, host_of
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([KMG]?I?B|)", re.IGNORECASE | re.ASCII)
+_PROXIES = {"http", "https", "socks5", "socks5h"}
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _SECRET_NAME = re.compile(r"auth|cookie|token|secret|key|password|session", re.IGNORECASE)
 
@@ -96,17 +97,32 @@ def proxy_scheme(name: str) -> str:
     return name.lower()
 
 
-def proxy_url(value: str) -> str:
-    """``http://`` or ``https://``, a host, and perhaps user, password and port."""
-    wanted = "must be the URL of a proxy, such as http://user:password@proxy.example.org:3128"
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port > 0)
-    except ValueError:  # a port that is not a number, a bad IPv6 address
-        raise ValueError(wanted) from None  # the error may quote the password
-    if not usable:
-        raise ValueError(wanted)
-    return value
+def proxy_urls(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Each ``http://``, ``https://``, ``socks5://`` or ``socks5h://``, a host, perhaps user, password and port."""
+    for value in values:
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in _PROXIES and parts.hostname and (parts.port is None or parts.port > 0)
+        except ValueError:  # a port that is not a number, a bad IPv6 address
+            usable = None
+        if not usable:  # raised here, because the error above may quote the password
+            raise ValueError("must be the URL of a proxy, such as http://user:password@proxy.example.org:3128")
+    return values
+
+
+def one_or_many(value: Any) -> Any:
+    """One text as a list of it; anything else as it is."""
+    return [value] if isinstance(value, str) else value
+
+
+def credentials(basic: str | None, bearer: str | None) -> None:
+    """One of the two, as a header can carry it. The message, which completes ``KEY``, tells neither."""
+    if (basic is None) == (bearer is None):
+        raise ValueError('must have one of basic: "user:password" and bearer: TOKEN')
+    if basic is not None and (":" not in basic or re.search(r"[\x00-\x1f\x7f]", basic)):
+        raise ValueError("basic must be user:password, without control characters")  # RFC 7617
+    if bearer is not None and not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", bearer):
+        raise ValueError("bearer must be a token: letters, digits and -._~+/, then perhaps =")  # RFC 6750
 
 
 def existing_file(value: str | None) -> str | None:
@@ -154,7 +170,11 @@ def output_path(value: str) -> str:
     return value
 
 
-FORMS: Mapping[str, Callable[[Any], Any]] = {"http.max_body": size, "log.level": lower}
+FORMS: Mapping[str, Callable[[Any], Any]] = {
+    "http.max_body": size,
+    "http.proxies.*": one_or_many,
+    "log.level": lower,
+}
 """Other ways to write a value, turned into the usual one before its type is checked."""
 
 CHECKS: Mapping[str, Callable[[Any], Any]] = {
@@ -166,7 +186,7 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "http.client_cert.key": existing_file,
     "http.server_hostnames.*": server_hostname,
     "http.fingerprints.*": fingerprint,
-    "http.proxies.*": proxy_url,
+    "http.proxies.*": proxy_urls,
     "retry.exceptions": download_errors,
     "crawl.allowed_domains": scope,
     "export.path": output_path,
@@ -175,6 +195,7 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
 
 NAMES: Mapping[str, Callable[[str], str]] = {
     "fleet.resources": resource_name,
+    "http.auth": host_glob,
     "http.fingerprints": host_glob,
     "http.headers": header_name,
     "http.server_hostnames": host_glob,
@@ -192,14 +213,20 @@ SHORTHANDS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
 
 
 def mask(key: str, value: Any) -> Any:
-    """The value as it may be shown: user and password of a proxy's URL, secret headers and passwords become ``***``.
+    """The value as it may be shown, with ``***`` for credentials, passwords, secret headers and the users of proxies.
 
     Pure; any thread. ``key`` is the flat ``key.path``.
     """
-    if value is None or isinstance(value, dict | list | tuple):
+    if isinstance(value, list | tuple):
+        return [mask(key, each) for each in value]
+    if value is None or isinstance(value, dict):
         return value
     if key.startswith("http.proxies"):
         return re.sub(r"^([a-zA-Z][a-zA-Z0-9+.-]*://)?.*@", r"\1***@", str(value), flags=re.DOTALL)
-    if key == "http.client_cert.password" or (key.startswith("http.headers.") and _SECRET_NAME.search(key[13:])):
+    if (
+        key == "http.client_cert.password"
+        or (key.startswith("http.headers.") and _SECRET_NAME.search(key[13:]))
+        or (key.startswith("http.auth.") and not key.endswith(".allow_http"))
+    ):
         return "***"
     return value

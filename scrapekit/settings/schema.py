@@ -6,11 +6,16 @@ does, once, at the edge. All times are in seconds, all sizes in bytes.
 
 from __future__ import annotations
 
+from base64 import b64encode
+from collections.abc import Collection
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
+
+from scrapekit.web import host_of
+from scrapekit.web.urls import is_loopback
 
 Count = Annotated[int, Meta(ge=1, le=2**53)]
 Seconds = Annotated[float, Meta(ge=0, le=86_400, extra={"unit": "seconds"})]
@@ -33,6 +38,18 @@ def default_user_agent() -> str:
         return "scrapekit"
     homes = [link.partition(", ")[2] for link in about.get_all("Project-URL", [])]
     return f"scrapekit/{about['Version']}" + (f" (+{homes[0]})" if homes else "")
+
+
+def best_name(names: Collection[str], host: str) -> str | None:
+    """Of names and globs that for ``host``: itself, else the longest glob that matches it; None for none. Pure.
+
+    ``*.example.org`` matches ``example.org`` too, as it does in allowed_domains.
+    """
+    if host in names:
+        return host
+    # The name itself breaks ties, so that the order of the file never matters.
+    matching = [glob for glob in names if fnmatchcase(host, glob) or (glob[:2] == "*." and fnmatchcase(host, glob[2:]))]
+    return max(matching, key=lambda glob: (len(glob), glob), default=None)
 
 
 class TimeoutSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -70,6 +87,19 @@ class FleetSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     start_timeout: Timeout = 60.0
 
 
+class DomainAuth(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``http.auth.NAME``: the credentials for hosts of that name or glob, one of ``basic`` and ``bearer``."""
+
+    basic: str | None = None
+    bearer: str | None = None
+    allow_http: bool | None = None
+
+    @property
+    def header(self) -> str:
+        """The value of the Authorization header (RFC 7617, RFC 6750)."""
+        return f"Bearer {self.bearer}" if self.basic is None else f"Basic {b64encode(self.basic.encode()).decode()}"
+
+
 class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``http``: the pool, TLS, and what each request carries. The pool always blocks at ``maxsize`` connections."""
 
@@ -90,10 +120,23 @@ class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     assert_hostname: str | None = None
     server_hostnames: dict[str, str] = field(default_factory=dict)
     fingerprints: dict[str, str] = field(default_factory=dict)
-    proxies: dict[str, str] = field(default_factory=dict)
+    proxies: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    auth: dict[str, DomainAuth] = field(default_factory=dict)
     max_redirects: Annotated[int, Meta(ge=0, le=100)] = 10
     cookies: bool = True
     num_pools: Annotated[int, Meta(ge=1, le=65_536)] | None = None
+
+    def authorization(self, url: str) -> str | None:
+        """The Authorization header that ``auth`` has for ``url``, an ``Address.url``; None for none. Pure; any thread.
+
+        It is for the URL's host alone, and goes over plain HTTP only to this machine or where ``allow_http`` says so.
+        """
+        host = host_of(url)
+        name = best_name(self.auth, host)
+        if name is None:
+            return None
+        auth = self.auth[name]
+        return auth.header if auth.allow_http or url.startswith("https:") or is_loopback(host) else None
 
 
 class DomainLimits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -129,7 +172,7 @@ class ThrottleSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         One entry of ``domains`` at most is used: the exact name, else the longest glob that matches. What it leaves out
         comes from ``throttle`` itself. ``*.example.org`` matches ``example.org`` too, as it does in allowed_domains.
         """
-        name = host if host in self.domains else self._longest_glob(host)
+        name = best_name(self.domains, host)
         over = self.domains[name] if name is not None else DomainOverride()
         return DomainLimits(
             maxsize=self.maxsize if over.maxsize is None else over.maxsize,
@@ -137,15 +180,6 @@ class ThrottleSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             jitter=self.jitter if over.jitter is None else over.jitter,
             adaptive=self.adaptive if over.adaptive is None else over.adaptive,
         )
-
-    def _longest_glob(self, host: str) -> str | None:
-        # The name itself breaks ties, so that the order of the file never matters.
-        matching = [
-            glob
-            for glob in self.domains
-            if fnmatchcase(host, glob) or (glob[:2] == "*." and fnmatchcase(host, glob[2:]))
-        ]
-        return max(matching, key=lambda glob: (len(glob), glob), default=None)
 
 
 class BackoffSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -61,7 +61,16 @@ class SimulatedWeb:
         self.pages = pages
         self.visits: Counter[str] = Counter()
 
-    def fetch(self, request: Request, *, host: str, maxsize: int = 8, cookies: str | None = None) -> Downloaded:  # noqa: ARG002  (the interface of Downloader.fetch)
+    def fetch(  # the interface of Downloader.fetch
+        self,
+        request: Request,
+        *,
+        host: str,  # noqa: ARG002
+        maxsize: int = 8,  # noqa: ARG002
+        cookies: str | None = None,
+        proxy: str | None = None,  # noqa: ARG002
+        authorization: str | None = None,  # noqa: ARG002
+    ) -> Downloaded:
         """One hop, as :meth:`scrapekit.download.Downloader.fetch` makes it.
 
         Raises:

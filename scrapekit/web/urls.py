@@ -95,6 +95,12 @@ def host_of(url: str) -> str:
     return address(url).host
 
 
+def is_loopback(host: str) -> bool:
+    """Whether ``host``, spelled as in :class:`Address`, can only be this machine (RFC 6761, 6.3)."""
+    last = host.rpartition(".")[2]
+    return host == "::1" or last == "localhost" or (host.startswith("127.") and last.isdigit())
+
+
 _PAIR = r"[A-Za-z0-9_.~-]+=[A-Za-z0-9_.~-]*"
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 # A URL that is its own address, and but for the order of its query its own canonical form: nothing is escaped or needs

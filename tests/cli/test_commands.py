@@ -59,7 +59,7 @@ def test_settings_show_every_value_and_who_set_it(project):
     assert "workers = 3  (settings.yaml:1)" in lines
     assert "throttle.delay = 2.0  (-s)" in lines
     assert 'crawl.durability = "process"  (default)' in lines
-    assert 'http.proxies.http = "http://***@proxy:1/"  (settings.yaml:2)' in lines
+    assert 'http.proxies.http = ["http://***@proxy:1/"]  (settings.yaml:2)' in lines
     assert "secret" not in out
 
 

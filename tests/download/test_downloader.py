@@ -7,7 +7,7 @@ from rawserver import reply
 
 from scrapekit.download import Downloader, Reply
 from scrapekit.download.exchange import Exchange
-from scrapekit.errors import DownloadError, SettingsError
+from scrapekit.errors import DownloadError
 from scrapekit.messages import Request
 
 
@@ -262,10 +262,3 @@ def test_not_verifying_is_said_once(make, caplog):
     with caplog.at_level(logging.WARNING):
         make(verify=False)
     assert [record.getMessage()[:33] for record in caplog.records] == ["TLS certificates are not verified"]
-
-
-@pytest.mark.parametrize("url", ["socks5://127.0.0.1:1", "http://user:secret@[bad", "nonsense"])
-def test_a_proxy_that_cannot_be_used_is_a_settings_error(url):
-    with pytest.raises(SettingsError, match=r"http\.proxies") as caught:
-        Downloader(workers=1, proxies={"all": url})
-    assert "secret" not in str(caught.value)

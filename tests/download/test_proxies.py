@@ -10,6 +10,7 @@ from rawserver import reply
 
 from scrapekit.download.proxies import proxy_of
 from scrapekit.errors import ConnectError, DeadlineExceeded, DownloadError, ProtocolError, ProxyError, TLSError
+from scrapekit.messages import Request
 
 
 def pump(source, sink):
@@ -79,12 +80,12 @@ def test_tls_goes_through_a_tunnel(proxy, secure, fetch):
     assert all(b"roxy" not in head.replace(b"proxied.test", b"") for head in secure.heads)
 
 
-def test_a_request_goes_its_own_way(proxy, plain, make, fetch):
-    downloader = make(proxies={"http": proxy.url})
-    assert fetch(f"{plain.url}/", using=downloader).body == b"forwarded"
-    assert fetch(f"{plain.url}/", using=downloader, proxy="").body == b"hello"
-    assert fetch(f"{plain.url}/", using=make(proxies={"all": proxy.url})).body == b"forwarded"
-    assert fetch(f"{plain.url}/", using=make(proxies={"https": proxy.url})).body == b"hello"
+def test_the_engines_choice_goes_before_the_requests_own(proxy, plain, make, fetch):
+    url = f"{plain.url}/"
+    assert fetch(url, proxy="").body == b"hello"
+    assert fetch(url, proxy=proxy.url).body == b"forwarded"
+    assert make().fetch(Request(url), host="127.0.0.1", proxy=proxy.url).body == b"forwarded"
+    assert make().fetch(Request(url, proxy="http://127.0.0.1:1"), host="127.0.0.1", proxy=proxy.url).status == 200
 
 
 def test_the_target_is_verified_through_the_tunnel(proxy, secure, fetch):
@@ -101,7 +102,8 @@ def test_a_proxy_that_refuses(proxy, fetch):
     ) as caught:
         fetch("https://target.test/", proxy=credentials(proxy.url))
     assert "cret" not in str(caught.value)
-    assert fetch("http://target.test/", proxy=proxy.url).status == 407
+    with pytest.raises(ProxyError, match=rf"the proxy 127.0.0.1:{proxy.port} wants other credentials: status 407"):
+        fetch("http://target.test/", proxy=credentials(proxy.url))
 
 
 def test_a_proxy_that_is_not_there(fetch):
@@ -128,7 +130,10 @@ def test_a_proxy_with_a_bad_certificate(make_site, tls, fetch, make):
             fetch(target, using=make(ca_bundle=None), proxy=proxy.url)
 
 
-@pytest.mark.parametrize("url", ["socks5://127.0.0.1:1080", "http://us:secret@[bad", "127.0.0.1:8080"])
+@pytest.mark.parametrize(
+    "url",
+    ["socks4://127.0.0.1:1080", "http://us:secret@[bad", "127.0.0.1:8080", f"socks5://secret{256 * 'x'}@127.0.0.1"],
+)
 def test_a_proxy_url_that_cannot_be_used(fetch, url):
     with pytest.raises(ProxyError, match=r"Request\.proxy") as caught:
         fetch("http://target.test/", proxy=url)
@@ -164,7 +169,7 @@ def test_the_total_holds_through_a_proxy(proxy, fetch, silent, target):
 def test_the_connect_timeout_covers_the_tunnel(proxy, make, fetch):
     proxy.routes = {"*": lambda talk: talk.hang()}
     with pytest.raises(
-        ConnectError, match=rf"target.test:443: no connection through the proxy 127.0.0.1:{proxy.port} after 0.2 s"
+        ProxyError, match=rf"target.test:443: the proxy 127.0.0.1:{proxy.port}: no connection through it after 0.2 s"
     ):
         fetch("https://target.test/", using=make(connect_timeout=0.2), proxy=proxy.url)
 

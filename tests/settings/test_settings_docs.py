@@ -26,6 +26,7 @@ def test_the_example_file_holds_the_defaults_and_every_key(monkeypatch):
     assert {key for key, origin in origins.items() if origin == "default"} == {
         "fleet.resources",
         "http.user_agent",
+        "http.auth",
         "http.fingerprints",
         "http.proxies",
         "http.server_hostnames",

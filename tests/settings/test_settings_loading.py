@@ -98,11 +98,11 @@ def test_an_exception_without_keys_counts_and_does_not_undo_another_source():
 
 def test_one_proxy_is_short_for_both_schemes_and_null_for_neither():
     text = "http: {proxies: 'http://proxy:3128'}"
-    assert loaded(text).settings.http.proxies == {"http": "http://proxy:3128", "https": "http://proxy:3128"}
+    assert loaded(text).settings.http.proxies == {"http": ("http://proxy:3128",), "https": ("http://proxy:3128",)}
     assert loaded(text, "http.proxies=null").settings.http.proxies == {}
     assert loaded(text, "http.proxies.HTTPS=https://other").settings.http.proxies == {
-        "http": "http://proxy:3128",
-        "https": "https://other",
+        "http": ("http://proxy:3128",),
+        "https": ("https://other",),
     }
 
 
@@ -124,6 +124,15 @@ def test_the_keys_of_the_fleet_come_from_any_source():
         kind="ray", actors=4, start_method="forkserver", resources={"egress": 2.0}, start_timeout=5.0
     )
     assert loaded("fleet:\n  # kind: ray\n").settings == Settings()
+
+
+def test_proxies_may_be_lists():
+    both = loaded("http: {proxies: ['http://a:1', 'socks5h://u:p@b']}").settings.http.proxies
+    assert both == {"http": ("http://a:1", "socks5h://u:p@b"), "https": ("http://a:1", "socks5h://u:p@b")}
+    text = "http: {proxies: {http: ['http://a:1'], https: 'socks5://b:2'}}"
+    assert loaded(text).settings.http.proxies == {"http": ("http://a:1",), "https": ("socks5://b:2",)}
+    assert loaded("", "http.proxies=['http://c', 'http://d']").settings.http.proxies["http"] == ("http://c", "http://d")
+    assert loaded(text, "http.proxies.http=http://e").settings.http.proxies["http"] == ("http://e",)
 
 
 def test_a_client_certificate_is_a_path_or_a_mapping(tmp_path):
@@ -302,10 +311,11 @@ def test_a_fingerprint_may_have_colons():
             "settings.yaml:1: http.headers: 'user-agent' has a setting of its own: http.user_agent",
         ),
         ("http: {proxies: {ftp: 'http://a'}}", "settings.yaml:1: http.proxies: 'ftp' is not the scheme of a URL"),
-        ("http: {proxies: 'socks5://a:1'}", "settings.yaml:1: http.proxies.http must be the URL of a proxy"),
+        ("http: {proxies: 'socks4://a:1'}", "settings.yaml:1: http.proxies.http must be the URL of a proxy"),
         ("http: {proxies: 'http://a:b'}", "settings.yaml:1: http.proxies.http must be the URL of a proxy"),
         ("http: {proxies: 'http://'}", "settings.yaml:1: http.proxies.http must be the URL of a proxy"),
-        ("http: {proxies: [a]}", "settings.yaml:1: http.proxies.http must be text, not ['a']"),
+        ("http: {proxies: [a]}", "settings.yaml:1: http.proxies.http must be the URL of a proxy"),
+        ("http: {proxies: {http: {a: b}}}", "settings.yaml:1: http.proxies.http must be a list, each item text, not a"),
         (
             "throttle: {domains: {'http://a.org/': {}}}",
             "settings.yaml:1: throttle.domains: 'http://a.org/' has a scheme, a port or a path: write the host name",
@@ -357,6 +367,10 @@ def test_an_overridden_value_must_be_valid_all_the_same():
         ("http.proxies.http", "http://user:p@ss@proxy:3128", "http://***@proxy:3128"),
         ("http.proxies.https", "user:pass@proxy", "***@proxy"),
         ("http.proxies.https", "https://proxy", "https://proxy"),
+        ("http.proxies.http", ("http://u:p@a", "socks5://b"), ["http://***@a", "socks5://b"]),
+        ("http.auth.example.org.basic", "me:secret", "***"),
+        ("http.auth.example.org.bearer", "secret", "***"),
+        ("http.auth.example.org.allow_http", True, True),
         ("http.headers.Authorization", "Bearer x", "***"),
         ("http.headers.X-Api-Key", "x", "***"),
         ("http.headers.Accept", "*/*", "*/*"),

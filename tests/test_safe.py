@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scrapekit.cli.safe import safe, safe_lines
+from scrapekit.safe import safe, safe_lines
 
 
 @pytest.mark.parametrize(
