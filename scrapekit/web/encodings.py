@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from functools import lru_cache
 
-from w3lib.encoding import html_body_declared_encoding, read_bom, resolve_encoding, to_unicode
+from w3lib.encoding import html_body_declared_encoding, resolve_encoding, to_unicode
 
 from scrapekit.web.headers import content_type
 
@@ -13,15 +14,21 @@ from scrapekit.web.headers import content_type
 def detect(body: bytes, content_type_header: str | None = None) -> str:
     """The Python codec of ``body``: by its BOM, its header, its meta tag or XML declaration, else by looking.
 
-    Labels that no browser knows are skipped. What is declared nowhere is UTF-8 if it decodes, else cp1252.
+    Labels that no browser knows are skipped; only markup, or what names no media type, can declare one in the body.
+    What is declared nowhere is UTF-8 if it decodes, else cp1252.
     """
-    bom, _ = read_bom(body)
-    if bom:
-        return bom
-    if content_type_header and (declared := _of_header(content_type_header)):
+    for mark, name in _BOMS:
+        if body.startswith(mark):
+            return name
+    declared, markup = _of_header(content_type_header) if content_type_header else (None, True)
+    if declared:
         return declared
-    if (declared := html_body_declared_encoding(body)) and (found := codec(declared)):
-        return "utf-8" if found.startswith("utf-16") else found  # it was read as ASCII, so it is not UTF-16
+    if markup:
+        for mark, name in _DECLARATIONS:
+            if body.startswith(mark):
+                return name
+        if (label := html_body_declared_encoding(body)) and (found := codec(label)):
+            return "utf-8" if found.startswith("utf-16") else found  # it was read as ASCII, so it is not UTF-16
     try:
         body.decode()
     except UnicodeDecodeError:
@@ -51,11 +58,16 @@ def codec(label: str) -> str | None:
 
 
 @lru_cache(256)
-def _of_header(header: str) -> str | None:
-    charset = content_type(header).charset
-    return codec(charset) if charset else None
+def _of_header(header: str) -> tuple[str | None, bool]:
+    """The codec that a Content-Type names, and whether its media type may name one in the body."""
+    media_type, charset = content_type(header)
+    markup = not media_type or media_type.endswith(("html", "xml"))
+    return (codec(charset) if charset else None), markup
 
 
+# There is no UTF-32 on the web: FF FE 00 00 is UTF-16 that begins with a NUL.
+_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_DECLARATIONS = tuple(("<?x".encode(name), name) for name in ("utf-16-le", "utf-16-be"))  # HTML Standard §13.2.3.2
 _ISO = re.compile(r"iso-?8859-?(\d+)(?:-[ei])?").sub
 # The labels of the standard that neither Python nor w3lib knows.
 _LABELS = {

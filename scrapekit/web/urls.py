@@ -21,6 +21,7 @@ from scrapekit.errors import RequestInvalid
 MAX_LENGTH = 8192
 """A URL is at most this long, in characters, as it is sent. RFC 9110 §4.1 asks for 8,000."""
 
+_LONGEST = 8 * MAX_LENGTH  # what is looked at: space, tabs and the fragment may go, so that the rest is short enough
 _CACHED_LENGTH = 1024  # longer than this is rare, and 32,768 of them would be too much to keep
 
 
@@ -122,11 +123,11 @@ _DEFAULT_PORT = {"http": 80, "https": 443}
 
 def _address(url: str) -> Address:
     """The address of ``url``, uncached."""
-    plain = _PLAIN(url)
-    if plain and len(url) <= MAX_LENGTH and len(plain[1]) <= 253:
+    plain = _PLAIN(url) if len(url) <= MAX_LENGTH else None
+    if plain and len(plain[1]) <= 253:
         return Address(url, plain[1], _digest("GET", _canonical(url, plain), None))
     try:
-        url, host = _normal(_clean(url))
+        url, host = _normal(_clean(url[:_LONGEST]))
     except ValueError as error:
         raise RequestInvalid(f"not a URL that can be fetched: {url[:200]!r}: {error}") from error
     return Address(url, host, _digest("GET", _canonical(url, _PLAIN(url)), None))
@@ -231,7 +232,7 @@ def _directory(base: str) -> str:
 
 def _resolve(base: str, href: str) -> str | None:
     """What ``join`` says, uncached."""
-    named = _SCHEME(href := _clean(href))
+    named = _SCHEME(href := _clean(href[:_LONGEST]))
     try:
         if named:
             scheme, rest = named[1].lower(), href[named.end() :]
