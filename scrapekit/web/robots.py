@@ -11,6 +11,9 @@ from scrapekit.web.encodings import decode, detect
 MAX_BYTES = 500 * 1024
 """What is read of a robots.txt (RFC 9309 §2.5)."""
 
+MAX_WILDCARDS = 2000
+"""``*`` and ``$`` in the rules for us, over all of them: each costs time with each URL."""
+
 
 class RobotsRules:
     """What one robots.txt tells one crawler. Immutable; any thread.
@@ -68,7 +71,7 @@ def parse(body: bytes, user_agent: str, max_delay: float) -> RobotsRules:
     if len(body) > MAX_BYTES:
         body = body[: body.rfind(b"\n", 0, MAX_BYTES) + 1]
     token = product_token(user_agent)
-    lines = list(_relevant(decode(body, detect(body, None)), token))
+    lines = list(_bounded(_relevant(decode(body, detect(body, "text/plain")), token)))
     rules = Protego.parse("\n".join(lines))
     delay = rules.crawl_delay(token)
     rate = rules.request_rate(token)
@@ -94,6 +97,8 @@ _COMPATIBLE = re.compile(r"\s*Mozilla/[^(]*\(compatible;\s*([A-Za-z0-9_-]+)", re
 _AGENT = re.compile(r"\s*user[ -]?agent\s*[:\s]\s*([^#]*)", re.IGNORECASE).match
 _SITE_WIDE = re.compile(r"\s*(?:site-?maps?|host)\b", re.IGNORECASE).match
 _DISALLOW = re.compile(r"\s*d\w*+\s*+:?+\s*[^\s#]", re.IGNORECASE).match  # with a value; misspelt ones count too
+_ALLOW = re.compile(r"\s*allow\b", re.IGNORECASE).match
+_WILD = re.compile(r"[*$]").search
 _NOTHING = re.compile(r"\s*(?:#|$)").match
 
 
@@ -122,3 +127,21 @@ def _relevant(text: str, token: str) -> Iterator[str]:
             in_agents = False
             if ours:
                 yield line
+
+
+def _bounded(lines: Iterator[str]) -> Iterator[str]:
+    """The lines with at most MAX_WILDCARDS.
+
+    What has more is not for us to understand whole: the rest of what it forbids is forbidden up to the wildcard, the
+    rest of what it allows with one is not allowed.
+    """
+    room = MAX_WILDCARDS
+    for line in lines:
+        wild = None if _AGENT(line) or _SITE_WIDE(line) else _WILD(line)
+        if wild:
+            room -= line.count("*") + line.count("$")
+            if room < 0:
+                if not _ALLOW(line):
+                    yield line[: wild.start()]
+                continue
+        yield line

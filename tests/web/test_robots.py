@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scrapekit.web.robots import ALLOW_ALL, DENY_ALL, MAX_BYTES, RobotsRules, parse, product_token, rules_for_status
+from scrapekit.web.robots import (
+    ALLOW_ALL,
+    DENY_ALL,
+    MAX_BYTES,
+    MAX_WILDCARDS,
+    RobotsRules,
+    parse,
+    product_token,
+    rules_for_status,
+)
 
 US = "scrapekit/0.1 (+https://example.org/bot)"
 SITE = "https://ex.com"
@@ -76,6 +85,15 @@ def test_what_is_over_500_kib_is_ignored_from_the_line_on():
 def test_a_file_that_multiplies_crawlers_by_rules_costs_only_ours():
     crawlers = "".join(f"User-agent: bot{n}\n" for n in range(12_000))
     assert allowed(rules(crawlers + "Disallow: /x\n" * 20_000 + "User-agent: *\nDisallow: /a"), "/a", "/x") == ["/x"]
+
+
+def test_beyond_the_most_wildcards_what_is_forbidden_is_so_up_to_its_wildcard():
+    many = "User-agent: *\n" + "Disallow: /*/a$\n" * (MAX_WILDCARDS // 2)
+    assert allowed(rules(many), "/", "/x", "/x/a") == ["/", "/x"]
+    more = many + "Allow: /b/*/c\nDisallow: /b/*/d\nDisallow: /c\nCrawl-delay: 7\nSitemap: /s*.xml\nUser-agent: *"
+    assert allowed(rules(more), "/x", "/x/a", "/b/x", "/b/x/c", "/c") == ["/x"]
+    assert rules(more).delay == 7
+    assert rules(more).sitemaps == ("/s*.xml",)
 
 
 @pytest.mark.parametrize(
