@@ -22,6 +22,7 @@ class Batch:
         self.found: dict[str, int] = {}  # hosts of the new requests, with their highest priority
         self.holds: list[tuple[str, float, str]] = []  # (host, not_before, reason)
         self.robots: list[tuple[str, float, int, bytes]] = []  # (origin, fetched, status, body)
+        self.cookies: list[tuple[str, str, bytes | None]] = []  # (session, domain, cookies); None where it has none now
         self.scope: list[tuple[str]] = []  # hosts that the start requests opened
         self.meta: dict[str, Any] = {}  # anything else to keep, as JSON
         self.kept: list[Any] = []  # responses and failures that the audience is to see

@@ -101,7 +101,6 @@ class Engine:
 
         self._batch_since = INFINITY
         self._next_retry = frontier.next_retry()
-        self._jar_saved = 0 if jar is None else jar.version
         self._seeds_asked = 0
         self._open = 0  # requests known and not finished
         self._started = 0.0
@@ -246,9 +245,8 @@ class Engine:
         stats = self.stats
         stats.elapsed = self._elapsed_before + now - self._started
         batch.meta["stats"] = stats
-        if self._jar is not None and self._jar.version != self._jar_saved:
-            self._jar_saved = self._jar.version
-            batch.meta["cookies"] = self._jar.dump()
+        if self._jar is not None:
+            batch.cookies = self._jar.changes()
         with frontier.commit(batch) as added:
             promoted: Mapping[str, int] = {}
             if self._next_retry is not None and self._next_retry <= now:

@@ -134,6 +134,11 @@ class Frontier:
                 db.executemany(_HOLD, batch.holds)
             if batch.robots:
                 db.executemany("INSERT OR REPLACE INTO robots VALUES (?, ?, ?, ?)", batch.robots)
+            for session, domain, cookies in batch.cookies:
+                if cookies is None:
+                    db.execute("DELETE FROM cookies WHERE session = ? AND domain = ?", (session, domain))
+                else:
+                    db.execute("INSERT OR REPLACE INTO cookies VALUES (?, ?, ?)", (session, domain, cookies))
             if batch.scope:
                 db.executemany("INSERT OR IGNORE INTO scope VALUES (?)", batch.scope)
             encoded = {key: msgspec.json.encode(value).decode() for key, value in batch.meta.items()}
@@ -191,6 +196,10 @@ class Frontier:
         """The robots.txt of an origin: (fetched, status, body)."""
         rows = self._read("SELECT fetched, status, body FROM robots WHERE origin = ?", origin)
         return rows[0] if rows else None
+
+    def cookies(self) -> list[tuple[str, bytes]]:
+        """All cookies as they were saved: a session, and those of one domain."""
+        return self._read("SELECT session, cookies FROM cookies")
 
     def redirect_chain(self, number: int) -> set[bytes]:
         """The fingerprints of a request and of those whose redirects led to it."""

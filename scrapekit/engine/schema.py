@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 2
 
 PENDING, LEASED, DONE, FAILED, DROPPED, QUARANTINED = range(6)
 
@@ -36,6 +36,8 @@ CREATE INDEX delayed ON requests (not_before) WHERE state = {PENDING} AND not_be
 CREATE TABLE hosts (host TEXT PRIMARY KEY, not_before REAL NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE robots (origin TEXT PRIMARY KEY, fetched REAL NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL)
     WITHOUT ROWID;
+CREATE TABLE cookies (session TEXT NOT NULL, domain TEXT NOT NULL, cookies BLOB NOT NULL, PRIMARY KEY (session, domain))
+    WITHOUT ROWID;                     -- JSON: those of one domain
 CREATE TABLE scope (host TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE states (state INTEGER PRIMARY KEY, name TEXT NOT NULL);
 INSERT INTO states VALUES {", ".join(f"({number}, '{name}')" for number, name in enumerate(STATES))};

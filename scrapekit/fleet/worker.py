@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -36,6 +36,7 @@ from scrapekit.messages import (
 )
 from scrapekit.messages.reason import reason, storable
 from scrapekit.spider import Spider
+from scrapekit.web.cookiejar import PER_DOMAIN
 from scrapekit.web.redirects import REDIRECTS, follow, headers_after
 
 _PAGE_LIMIT = 2**20  # bytes of a failed response's body that its errback gets
@@ -52,6 +53,8 @@ class Worker:
         parse: Turns a response into its document.
         keep_partial: Whether items and requests count that a callback yielded before it raised.
         keep: Whether to hand the responses over as they are, and run no callbacks.
+        secret_headers: Names of request headers that never go along with a redirect to another origin, besides the
+            usual ones.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Worker:
         *,
         keep_partial: bool = False,
         keep: bool = False,
+        secret_headers: Iterable[str] = (),
     ) -> None:
         self.callbacks = Callbacks(spider)
         """The spider's methods by name."""
@@ -69,6 +73,7 @@ class Worker:
         self._downloader = downloader
         self._parse = parse
         self._keep = keep
+        self._secret_headers = tuple(secret_headers)
         self._pipelines = Pipelines(spider.pipelines)
 
     def process(self, lease: Lease) -> Outcome:
@@ -105,7 +110,7 @@ class Worker:
             "status": status,
             "size": len(reply.body),
             "elapsed": reply.elapsed,
-            "set_cookies": reply.headers.getlist("set-cookie"),
+            "set_cookies": reply.headers.getlist("set-cookie")[:PER_DOMAIN],
             "flags": reply.flags,
         }
         if 200 <= status < 300 or status in request.handle_statuses:
@@ -114,7 +119,7 @@ class Worker:
             return self._callback(lease, reply, facts)
         if status in REDIRECTS:
             try:
-                return Redirected(**facts, link=_next_hop(request, reply))
+                return Redirected(**facts, link=_next_hop(request, reply, self._secret_headers))
             except (BadRedirect, RequestInvalid) as error:
                 return _failed(lease, facts, BadRedirect(str(error)))
         return Failed(
@@ -191,10 +196,10 @@ def _failed(lease: Lease, facts: dict[str, Any], error: RequestError, cause: Bas
     return Failed(**facts, error=type(error).__name__, message=reason(error), url=lease.request.url, traceback=where)
 
 
-def _next_hop(request: Request, reply: Reply) -> Link:
+def _next_hop(request: Request, reply: Reply, secret: Iterable[str]) -> Link:
     """The request that follows a redirect."""
-    hop = follow(request.method, request.url, reply.status, reply.headers.get("location"))
-    headers = headers_after(request.headers, request.url, hop.url, hop.keep_body)
+    hop = follow(request.method, request.url, reply.status, *reply.headers.getlist("location"))
+    headers = headers_after(request.headers, request.url, hop.url, hop.keep_body, secret)
     body = request.body if hop.keep_body else None
     return link_of(request.replace(url=hop.url, method=hop.method, headers=headers, body=body))
 

@@ -132,7 +132,7 @@ class Crawl:
             jar = None
             if settings.http.cookies:
                 jar = CookieJar()
-                jar.load(frontier.get("cookies", []))
+                jar.load(frontier.cookies())
             jitter = random.Random()  # noqa: S311  (nobody gains by guessing it)
             scheduler = Scheduler(settings.throttle.for_host, jitter, window=max(1024, 4 * capacity))
             robots = None

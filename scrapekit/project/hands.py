@@ -121,7 +121,15 @@ def build_worker(spider: Spider, settings: Settings, *, keep: bool = False) -> t
     """The worker that all threads of a process share, and its downloader."""
     parsers: Callable[[Response], Any] = Parsers(spider.parsers)
     downloader = _downloader(spider, settings.http, settings.workers, settings.num_pools)
-    return Worker(spider, downloader, parsers, keep_partial=settings.crawl.keep_partial_items, keep=keep), downloader
+    worker = Worker(
+        spider,
+        downloader,
+        parsers,
+        keep_partial=settings.crawl.keep_partial_items,
+        keep=keep,
+        secret_headers=settings.http.secret_headers,
+    )
+    return worker, downloader
 
 
 def _order(spider: Spider, settings: Settings) -> Order:

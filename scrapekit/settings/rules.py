@@ -60,6 +60,14 @@ def header_name(name: str) -> str:
     return name
 
 
+def header_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of headers (RFC 9110, 5.1)."""
+    for name in names:
+        if not _TOKEN.fullmatch(name):
+            raise ValueError(f"must be names of headers, not {name!r}")
+    return names
+
+
 def resource_name(name: str) -> str:
     """What nodes of a Ray cluster call a resource of theirs; CPUs have a key of their own."""
     if name.upper() in {"CPU", ""} or name != name.strip():
@@ -187,6 +195,7 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "http.server_hostnames.*": server_hostname,
     "http.fingerprints.*": fingerprint,
     "http.proxies.*": proxy_urls,
+    "http.secret_headers": header_names,
     "retry.exceptions": download_errors,
     "crawl.allowed_domains": scope,
     "export.path": output_path,

@@ -123,6 +123,7 @@ class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     proxies: dict[str, tuple[str, ...]] = field(default_factory=dict)
     auth: dict[str, DomainAuth] = field(default_factory=dict)
     max_redirects: Annotated[int, Meta(ge=0, le=100)] = 10
+    secret_headers: tuple[str, ...] = ()
     cookies: bool = True
     num_pools: Annotated[int, Meta(ge=1, le=65_536)] | None = None
 

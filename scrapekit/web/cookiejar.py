@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -13,23 +12,25 @@ from scrapekit.web.cookies import Cookie, parse_set_cookie
 from scrapekit.web.scope import with_parents
 from scrapekit.web.urls import address
 
-PER_DOMAIN = 50
-"""Cookies that a domain may have in a session (RFC 6265 §6.1)."""
+PER_DOMAIN = 180
+"""Cookies that a domain may have in a session, as in browsers (RFC 6265 §6.1 asks for 50)."""
 
 PER_SESSION = 3000
 """Cookies that a session may have (RFC 6265 §6.1)."""
 
+SESSIONS = 1000
+"""Sessions that are kept: those that got a cookie last."""
+
+Saved = tuple[str, str, bytes | None]
+"""A session, a domain, and its cookies as JSON; None where there are none any more."""
+
 
 class CookieJar:
-    """The cookies of all sessions of a crawl. A session is what a browser profile is. Engine thread only.
-
-    Attributes:
-        version: Grows whenever a cookie is set, replaced or deleted, so that it is known when to save.
-    """
+    """The cookies of all sessions of a crawl. A session is what a browser profile is. Engine thread only."""
 
     def __init__(self) -> None:
-        self.version = 0
         self._sessions: dict[str, _Session] = {}
+        self._changed: set[tuple[str, str]] = set()  # sessions and domains that have not been saved as they are
 
     def __len__(self) -> int:
         return sum(session.size for session in self._sessions.values())
@@ -44,7 +45,7 @@ class CookieJar:
             RequestInvalid: ``url`` can't be fetched.
         """
         cookie = parse_set_cookie(header, url, now)
-        return cookie is not None and self._put(session, cookie, now)
+        return cookie is not None and self._put(session, cookie, now, secure=url[:6].lower() == "https:")
 
     def header_for(self, url: str, now: float, session: str = "") -> str | None:
         """The Cookie header for a request to ``url``: longer paths, then older cookies first. None where none fits.
@@ -64,28 +65,50 @@ class CookieJar:
         found.sort(key=lambda cookie: (-len(cookie.path), cookie.created))
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in found) or None
 
-    def dump(self) -> list[tuple[str, dict[str, Any]]]:
-        """All cookies as JSON values: the session, and the fields of the :class:`Cookie`."""
-        return [(name, msgspec.to_builtins(cookie)) for name, jar in self._sessions.items() for cookie in jar.cookies()]
+    def changes(self) -> list[Saved]:
+        """What to save: the domains whose cookies have changed since this was last called. The order means nothing."""
+        changed, self._changed = self._changed, set()
+        rows: list[Saved] = []
+        for session, domain in changed:
+            jar = self._sessions.get(session)
+            bucket = None if jar is None else jar.domains.get(domain)
+            rows.append((session, domain, _encode(list(bucket.values())) if bucket else None))
+        return rows
 
-    def load(self, dumped: Iterable[Any]) -> None:
-        """Add what :meth:`dump` returned, session cookies too: a crawl that is resumed goes on as the same visitor.
+    def load(self, saved: Iterable[tuple[str, bytes]]) -> None:
+        """Add what was saved, session cookies too: a crawl that is resumed goes on as the same visitor.
+
+        Args:
+            saved: A session, and the cookies of one of its domains as :meth:`changes` had them.
 
         Raises:
-            FrontierError: It is not what dump returns.
+            FrontierError: It is not what that returns.
         """
-        try:
-            saved = msgspec.convert(list(dumped), list[tuple[str, Cookie]])
-        except msgspec.ValidationError as error:
-            raise FrontierError(f"the saved cookies can't be read: {error}") from error
-        for session, cookie in saved:
-            self._put(session, cookie, cookie.created)
+        for session, cookies in saved:
+            try:
+                found = _decode(cookies)
+            except msgspec.DecodeError as error:
+                raise FrontierError(f"the saved cookies can't be read: {error}") from error
+            for cookie in found:
+                self._put(session, cookie, cookie.created, secure=True)
+        self._changed.clear()
 
-    def _put(self, session: str, cookie: Cookie, now: float) -> bool:
-        jar = self._sessions.setdefault(session, _Session())
-        changed = jar.put(cookie, now)
-        self.version += changed
-        return changed
+    def _put(self, session: str, cookie: Cookie, now: float, *, secure: bool) -> bool:
+        jar = self._sessions.pop(session, None) or _Session()
+        self._sessions[session] = jar  # the last one now
+        if not secure and jar.guarded(cookie):
+            return False
+        touched = jar.put(cookie, now)
+        self._changed.update((session, domain) for domain in touched)
+        if len(self._sessions) > SESSIONS:
+            name, oldest = next(iter(self._sessions.items()))
+            del self._sessions[name]
+            self._changed.update((name, domain) for domain in oldest.domains)
+        return bool(touched)
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(list[Cookie]).decode
 
 
 class _Session:
@@ -100,27 +123,37 @@ class _Session:
     def cookies(self) -> list[Cookie]:
         return [cookie for bucket in self.domains.values() for cookie in bucket.values()]
 
-    def put(self, cookie: Cookie, now: float) -> bool:
-        """Set, replace or delete. Returns whether that changed anything."""
+    def guarded(self, cookie: Cookie) -> bool:
+        """Whether what came by plain http would take the place of a secure cookie, or hide it (6265bis §5.7)."""
+        return any(
+            old.secure and old.name == cookie.name and cookie.path.startswith(old.path)
+            for domain in with_parents(cookie.domain)
+            for old in self.domains.get(domain, {}).values()
+        )
+
+    def put(self, cookie: Cookie, now: float) -> set[str]:
+        """Set, replace or delete. Returns the domains that it changed."""
         bucket = self.domains.get(cookie.domain, {})
         old = bucket.get((cookie.path, cookie.name))
         if _expired(cookie, now):
             if old is not None:
                 self._drop(old)
-            return old is not None
+            return set() if old is None else {cookie.domain}
         if old is not None:
             cookie = msgspec.structs.replace(cookie, created=old.created)
             bucket[cookie.path, cookie.name] = cookie
-            return cookie != old
+            return set() if cookie == old else {cookie.domain}
+        touched = {cookie.domain}
         if len(bucket) >= PER_DOMAIN:
             self._drop(next((c for c in bucket.values() if _expired(c, now)), next(iter(bucket.values()))))
         if self.size >= PER_SESSION:  # a tenth at once, so that a jar that stays full stays cheap
             oldest = sorted(self.cookies(), key=lambda c: (not _expired(c, now), c.created))
             for victim in oldest[: PER_SESSION // 10]:
                 self._drop(victim)
+                touched.add(victim.domain)
         self.domains.setdefault(cookie.domain, {})[cookie.path, cookie.name] = cookie
         self.size += 1
-        return True
+        return touched
 
     def _drop(self, cookie: Cookie) -> None:
         bucket = self.domains[cookie.domain]

@@ -22,7 +22,7 @@ class Hop(NamedTuple):
     keep_body: bool
 
 
-def follow(method: str, url: str, status: int, location: str | None) -> Hop:
+def follow(method: str, url: str, status: int, *locations: str) -> Hop:
     """What to request after ``url`` answered ``method`` with ``status``, one of REDIRECTS, and a Location.
 
     POST becomes GET on 301 and 302, as everyone does it; anything but HEAD becomes GET on 303; 307 and 308 change
@@ -32,13 +32,16 @@ def follow(method: str, url: str, status: int, location: str | None) -> Hop:
         method: In upper case.
         url: The URL that answered.
         status: 301, 302, 303, 307 or 308.
-        location: The header as http.client gives it (bytes seen as latin-1), or as text; relative or not.
+        locations: The Location headers as http.client gives them (bytes seen as latin-1), or as text; relative or not.
 
     Raises:
-        BadRedirect: There is no Location, or it is malformed or not http or https.
+        BadRedirect: There is no Location, or two that differ; or it is malformed or not http or https.
     """
-    if not location or not location.strip():
+    location = locations[0].strip() if locations else ""
+    if not location:
         raise BadRedirect(f"status {status} without a Location")
+    if any(other.strip() != location for other in locations):
+        raise BadRedirect(f"status {status} to more than one place")
     target = join(url, _as_sent(location))
     if target is None:
         raise BadRedirect(f"status {status} to what can't be fetched: {location[:200]!r}")

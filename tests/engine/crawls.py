@@ -61,7 +61,7 @@ class Sim:
         self.quarantined = self.frontier.recover(self.in_flight.left, self.clock.now(), 600.0, quarantine_after)
         self.jar = CookieJar() if cookies else None
         if cookies:
-            self.jar.load(self.frontier.get("cookies", []))
+            self.jar.load(self.frontier.cookies())
         self.scheduler = Scheduler(
             limits if callable(limits) and limits is not Limits else lambda _: Limits(),
             Random(seed), window=window, max_hosts=max_hosts,

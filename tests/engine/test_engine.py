@@ -407,6 +407,16 @@ def test_a_site_that_sets_a_cookie_and_redirects_to_itself_works():
     assert sent == [None, "seen=1", "seen=1"]
 
 
+def test_cookies_are_there_after_a_resume_and_still_for_their_host_alone(tmp_path):
+    both = (("Set-Cookie", "own=1; Path=/"), ("Set-Cookie", "all=1; Domain=a.test; Path=/"))
+    pages = {A: page(f"{A}next", "http://sub.a.test/", headers=both), f"{A}next": page(), "http://sub.a.test/": page()}
+    Sim(pages, folder=tmp_path, max_pages=1).run()
+    resumed = Sim(pages, folder=tmp_path)
+    assert resumed.run() == "finished"
+    sent = {lease.request.url: lease.cookies for _, lease in resumed.fleet.submitted}
+    assert sent == {f"{A}next": "own=1; all=1", "http://sub.a.test/": "all=1"}
+
+
 def test_a_detour_over_a_cookie_does_not_widen_the_scope():
     def bounce(request, visit, cookies):
         return redirect("http://elsewhere.test/") if cookies else redirect(request.url, cookie="seen=1; Path=/")

@@ -156,6 +156,27 @@ def test_credentials_stay_with_their_origin():
     assert b"X-A" in outcome.link.extra
 
 
+@pytest.mark.parametrize("target", ["https://a.test/", "http://a.test:81/", "http://www.a.test/"])
+def test_headers_that_were_declared_secret_stay_with_their_origin_too(target):
+    request = Request(A, headers={"x-api-KEY": "s3cret", "X-A": "1"})
+    options = {"secret_headers": ["X-Api-Key"]}
+    outcome = process(SimulatedPage(status=307, headers=(("Location", target),)), request=request, options=options)
+    assert b'"headers":{"X-A":"1"}' in outcome.link.extra
+    outcome = process(SimulatedPage(status=307, headers=(("Location", "/to"),)), request=request, options=options)
+    assert b"s3cret" in outcome.link.extra
+
+
+def test_a_redirect_to_two_places_is_a_failure():
+    page = SimulatedPage(status=302, headers=(("Location", "/a"), ("Location", "/b")))
+    assert process(page).message == "status 302 to more than one place"
+
+
+def test_of_ten_thousand_cookies_a_response_sets_as_many_as_a_domain_may_have():
+    page = SimulatedPage(headers=tuple(("Set-Cookie", f"a{n}=1") for n in range(10_000)))
+    outcome = process(page)
+    assert outcome.set_cookies == [f"a{n}=1" for n in range(180)]
+
+
 @pytest.mark.parametrize("location", [None, "", "mailto:x@y.test", "http://[bad"])
 def test_a_redirect_that_can_not_be_followed_is_a_failure(location):
     page = SimulatedPage(status=302, headers=() if location is None else (("Location", location),))

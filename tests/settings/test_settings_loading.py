@@ -305,6 +305,10 @@ def test_a_fingerprint_may_have_colons():
         ('http: {user_agent: "a\\nb"}', "settings.yaml:1: http.user_agent must not contain line breaks"),
         ("http: {user_agent: ''}", "settings.yaml:1: http.user_agent must be text in Latin-1 that is not empty"),
         ("http: {headers: {X: ☃}}", "settings.yaml:1: http.headers.X must be text in Latin-1"),
+        (
+            "http: {secret_headers: [X Y]}",
+            "settings.yaml:1: http.secret_headers must be names of headers, not 'X Y'",
+        ),
         ("http: {headers: {X Y: a}}", "settings.yaml:1: http.headers: 'X Y' is not a header name"),
         (
             "http: {headers: {user-agent: a}}",

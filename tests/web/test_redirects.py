@@ -43,6 +43,12 @@ def test_the_method_changes_as_rfc_9110_has_it(method, status, then, keep_body):
         ("//other.org/x", "https://other.org/x"),
         ("c", "https://ex.com/a/c"),
         ("?d", "https://ex.com/a/b?d"),
+        ("../../../d/./e", "https://ex.com/d/e"),
+        ("https:d", "https://ex.com/a/d"),
+        ("#frag", "https://ex.com/a/b?c"),
+        ("\\\\other.org\\x", "https://other.org/x"),
+        ("http://user:pw@other.org/", "http://user:pw@other.org/"),
+        ("/a\tb\n", "https://ex.com/ab"),
         (" /x#frag ", "https://ex.com/x"),
         ("/a b", "https://ex.com/a%20b"),
         ("/ä".encode().decode("latin-1"), "https://ex.com/%C3%A4"),
@@ -57,7 +63,12 @@ def test_the_location_is_read_as_it_was_meant(location, target):
 
 @pytest.mark.parametrize(
     "location",
-    [None, "", "  ", "http://[bad", "mailto:me@ex.com", "file:///etc/passwd", "http://ex.com:x/", "/" + "a" * 9999],
+    [
+        *("", "  ", "http://[bad", "http://", "http://ex.com:x/", "http://ex.com:99999/", "//", "http:// /"),
+        *("mailto:me@ex.com", "file:///etc/passwd", "FILE:/etc/passwd", "data:text/html,x", "javascript:alert(1)"),
+        *(" java\tscript:alert(1)", "ftp://ex.com/", "view-source:http://ex.com/", "/" + "a" * 9999, "/" * 300_000),
+    ],
+    ids=lambda location: location[:20],
 )
 def test_a_location_that_cant_be_followed_is_a_bad_redirect(location):
     with pytest.raises(BadRedirect, match="status 302") as refused:
@@ -72,6 +83,14 @@ def test_any_location_is_followed_or_refused(location):
     except BadRedirect:
         return
     assert address(hop.url).url == hop.url
+
+
+def test_of_several_locations_all_must_be_the_same():
+    with pytest.raises(BadRedirect, match="status 301 without a Location"):
+        follow("GET", URL, 301)
+    with pytest.raises(BadRedirect, match="more than one place"):
+        follow("GET", URL, 301, "/x", "http://evil.com/")
+    assert follow("GET", URL, 301, "/x", " /x").url == "https://ex.com/x"
 
 
 HEADERS = {
