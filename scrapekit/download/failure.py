@@ -74,7 +74,9 @@ def _direct(error: Exception, causes: list[BaseException], exchange: Exchange, p
     if isinstance(root, ConnectionError):
         if exchange.phase == "connecting":
             return ConnectError(f"{place}: no connection: {_line(root)}")
-        return ProtocolError(f"{place}: the connection broke while {exchange.phase}: {_line(root)}")
+        # By TLS, some versions of Python can't tell a reset from an end; so both cut a body short.
+        kind = TruncatedBody if exchange.phase == "reading the body" else ProtocolError
+        return kind(f"{place}: the connection broke while {exchange.phase}: {_line(root)}")
     if isinstance(error, u3.ProtocolError) and "prematurely" in str(error):  # urllib3 has no class for this one
         return TruncatedBody(f"{place}: the body ended early, within its chunks")
     if exchange.phase == "sending the request":

@@ -11,12 +11,12 @@ from scrapekit.testing.faults.registry import marker
 
 HARSH = {
     "workers": 64,
-    "http": {"timeout": {"connect": 1, "read": 1, "total": 1, "pool": 1}, "max_body": "1MiB"},
+    "http": {"timeout": {"connect": 1, "read": 1, "total": 2, "pool": 2}, "max_body": "1MiB"},
     "throttle": {"maxsize": 64, "adaptive": False},
     "retry": {"times": 0},
     "robots": {"obey": False},
 }
-"""Everything ends within a second, once; where nothing is about robots.txt, none is asked for."""
+"""Everything ends within two seconds, once; where nothing is about robots.txt, none is asked for."""
 
 
 class Meets(scrapekit.Spider):
@@ -31,7 +31,11 @@ class Meets(scrapekit.Spider):
         self.requests, self.good_urls = requests, good or {}
 
     def start(self):
-        yield from self.requests
+        for path, request in self.requests.items():
+            yield self.good_page(path, "first") if FAULTS[path].second else request
+
+    def first(self, response):
+        yield self.requests[response.meta["fault"]]
 
     def parse(self, response):
         path = response.meta["fault"]
@@ -44,9 +48,9 @@ class Meets(scrapekit.Spider):
         yield {"fault": path, "answer": type(error).__name__, "message": str(error)}
         yield self.good_page(path)
 
-    def good_page(self, path):
+    def good_page(self, path, callback="good"):
         url = self.good_urls[path]
-        return scrapekit.Request(url, callback="good", meta={"fault": path}, errback="not_good", dont_filter=True)
+        return scrapekit.Request(url, callback=callback, meta={"fault": path}, errback="not_good", dont_filter=True)
 
     def good(self, response):
         path = response.meta["fault"]
@@ -59,9 +63,9 @@ class Meets(scrapekit.Spider):
 
 def meet(server, paths, output, *, tls=False, settings=None):
     """What came of a crawl over these faults: its report, what each answered, what the page after it was, seconds."""
-    requests = [
-        server.request(path, tls=tls, meta={"fault": path}, errback="failed", dont_filter=True) for path in paths
-    ]
+    requests = {
+        path: server.request(path, tls=tls, meta={"fault": path}, errback="failed", dont_filter=True) for path in paths
+    }
     good = {path: server.good(path[1:], like=path, tls=tls) for path in paths}
     began = time.monotonic()
     report = scrapekit.run(

@@ -122,7 +122,7 @@ def exchange(phase="reading the body"):
         (
             u3.ProtocolError("x", ConnectionResetError(104, "reset by peer")),
             "reading the body",
-            ProtocolError,
+            TruncatedBody,
             "broke while reading",
         ),
         (u3.ProtocolError("Response ended prematurely"), "reading the body", TruncatedBody, "within its chunks"),

@@ -51,6 +51,13 @@ class Authority:
         made: trustme.CA = _trustme().CA(organization_name="a stranger")
         return made
 
+    def load(self, context: ssl.SSLContext, ca: trustme.CA) -> None:
+        """Let ``context`` show the certificate of ``ca`` itself."""
+        path = Path(self._folder.name, "itself.pem")
+        ca.private_key_pem.write_to_path(str(path))
+        ca.cert_pem.write_to_path(str(path), append=True)
+        context.load_cert_chain(path)
+
     def close(self) -> None:
         """Remove the files."""
         self._folder.cleanup()

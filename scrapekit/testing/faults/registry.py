@@ -21,15 +21,15 @@ class Door:
         scheme: Of the URL that leads to it.
         kind: ``requests``: as on the common ports, requests are read and played. ``raw``: played as soon as the
             connection is accepted, with nothing read. ``closed``: nobody listens. ``full``: nobody accepts, and the
-            queue of connections that wait is full.
+            queue of connections that wait is full. ``nowhere``: an address that no connection can reach.
         context: Makes the TLS that it speaks; None for the common one (``https`` and ``requests`` only).
-        proxy: Whether it is a proxy that is at fault: the URL to fetch is a good page, by this way.
+        proxy: Where it is a proxy that is at fault: the scheme of the page that is to be fetched through it.
     """
 
     scheme: Literal["http", "https"] = "http"
-    kind: Literal["requests", "raw", "closed", "full"] = "requests"
+    kind: Literal["requests", "raw", "closed", "full", "nowhere"] = "requests"
     context: Callable[[Authority], ssl.SSLContext] | None = None
-    proxy: bool = False
+    proxy: Literal["http", "https"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +42,11 @@ class Fault:
         why: What is wrong, for docs/robustness.md: the docstring of ``play``.
         play: Does it.
         door: The port of its own, if it needs one.
-        tls: Whether it is also played over TLS.
+        tls: Whether it is also played over TLS; what has a port of its own is not.
         request: Arguments for :class:`scrapekit.Request`, besides the URL.
         shows: What an ``ok`` body has in it: default the marker of its path, empty for a body that must be empty.
         slow: Whether it ends only at the client's deadline.
+        second: Whether it shows on a connection that has served a good page of its origin before.
     """
 
     path: str
@@ -57,6 +58,7 @@ class Fault:
     request: Mapping[str, Any] = field(default_factory=dict)
     shows: bytes | None = None
     slow: bool = False
+    second: bool = False
 
     @property
     def group(self) -> str:

@@ -16,10 +16,12 @@ from typing import Any, Literal
 
 from scrapekit.messages import Request
 from scrapekit.testing.faults.authority import Authority
+from scrapekit.testing.faults.proxies import relay
 from scrapekit.testing.faults.registry import FAULTS, Door, Fault, marker
 from scrapekit.testing.faults.requests import receive
 from scrapekit.testing.faults.talk import Talk, reply
 
+_PROXY = Fault("/proxy", "ok", "", relay)
 _MOST = 512  # connections that are open at once; one more is closed at once
 _JOIN = 10.0
 Serve = Callable[[socket.socket], None]
@@ -99,12 +101,18 @@ class FaultServer:
                 return self._doors.get(scheme) or self._open_door(scheme, Door(scheme), None, 0)
             return self._doors.get(fault.path) or self._open_door(fault.path, fault.door, fault, 0)
 
+    @property
+    def proxy(self) -> str:
+        """The URL of a proxy that does nothing wrong: plain HTTP by absolute URLs, TLS by CONNECT."""
+        with self._lock:
+            return self._doors.get("proxy") or self._open_door("proxy", Door(kind="raw"), _PROXY, 0)
+
     def request(self, path: str, *, tls: bool = False, **arguments: Any) -> Request:
         """The request that meets the fault at ``path``; ``arguments`` are those of :class:`scrapekit.Request`."""
         fault = FAULTS[path]
         origin = self.origin(fault, tls=tls)
-        if fault.door is not None and fault.door.proxy:
-            arguments["proxy"], origin = origin, self.origin(tls=tls)
+        if fault.door is not None and fault.door.proxy is not None:
+            arguments["proxy"], origin = origin, self.origin(tls=fault.door.proxy == "https")
         return Request(origin + path, **{**fault.request, **arguments})
 
     def good(self, name: str, *, like: str | None = None, tls: bool = False) -> str:
@@ -141,6 +149,8 @@ class FaultServer:
 
     def _open_door(self, key: str, door: Door, fault: Fault | None, port: int) -> str:
         """Open a port, and say where it is."""
+        if door.kind == "nowhere":  # TCP has no broadcast: there is no route, and no packet leaves
+            return f"{door.scheme}://255.255.255.255:9"
         context = None
         if door.scheme == "https" and door.kind == "requests":
             context = self._authority.context if door.context is None else door.context(self._authority)
@@ -211,11 +221,12 @@ class FaultServer:
             # A second descriptor of the connection: close() breaks the first one, which this one must not own.
             sock = context.wrap_socket(sock.dup(), server_side=True, suppress_ragged_eofs=True)
         try:
-            buffer = bytearray()
+            buffer, turn = bytearray(), 0
             while (received := receive(sock, buffer)) is not None:
                 method, target, headers, body = received
                 with self._lock:
                     self.hits[target] = visit = self.hits[target] + 1
+                turn += 1
                 talk = Talk(
                     sock,
                     self._closing,
@@ -224,11 +235,14 @@ class FaultServer:
                     target=target,
                     headers=headers,
                     body=body,
+                    turn=turn,
                     visit=visit,
                     base=origin,
                 )
                 self._answer(talk, own)
                 if talk.over or self._closing.is_set():
+                    if isinstance(sock, ssl.SSLSocket) and not talk.abrupt:
+                        _say_goodbye(sock)
                     return
         finally:
             sock.close()
@@ -250,3 +264,10 @@ class FaultServer:
         """Links to all faults that are served by path."""
         rows = (f'<li><a href="{path}">{path}</a> {fault.answer}' for path, fault in FAULTS.items() if not fault.door)
         return f"<!doctype html><title>faults of {origin}</title><ul>{''.join(rows)}</ul>"
+
+
+def _say_goodbye(sock: ssl.SSLSocket) -> None:
+    """End TLS in good order, without waiting for the client to do the same."""
+    sock.setblocking(False)
+    with suppress(ssl.SSLWantReadError):
+        sock.unwrap()

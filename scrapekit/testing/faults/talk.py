@@ -24,6 +24,7 @@ class Talk:
         target: Path and query.
         headers: Names in lower case.
         body: Of the request.
+        turn: The number of the request on its connection, from 1.
         visit: How often this target was asked for, this time included.
         base: ``scheme://host:port`` of the door that it came in by.
     """
@@ -38,6 +39,7 @@ class Talk:
         target: str = "",
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
+        turn: int = 0,
         visit: int = 0,
         base: str = "",
     ) -> None:
@@ -46,11 +48,14 @@ class Talk:
         self.target = target
         self.headers = headers or {}
         self.body = body
+        self.turn = turn
         self.visit = visit
         self.base = base
         self.over = False
         """Whether the connection ends here."""
-        self._closing = closing
+        self.abrupt = False
+        """Whether it ends without TLS's own end (RFC 8446, 6.1)."""
+        self.closing = closing
         self._until = time.monotonic() + patience
 
     @property
@@ -70,7 +75,7 @@ class Talk:
     def drip(self, data: bytes = b"x", every: float = 0.05) -> None:
         """Send ``data`` again and again, ``every`` so many seconds, until the client gives up."""
         with suppress(OSError):
-            while not self._closing.wait(every) and time.monotonic() < self._until:
+            while not self.closing.wait(every) and time.monotonic() < self._until:
                 self.sock.sendall(data)
         self.over = True
 
@@ -78,7 +83,7 @@ class Talk:
         """Send ``data`` without end, as fast as the client takes it, until it gives up."""
         many = data * max(1, _PIECE // len(data))
         with suppress(OSError):
-            while not self._closing.is_set() and time.monotonic() < self._until:
+            while not self.closing.is_set() and time.monotonic() < self._until:
                 self.sock.sendall(many)
         self.over = True
 
@@ -90,6 +95,15 @@ class Talk:
                 pass
         self.over = True
 
+    def wait(self) -> None:
+        """Neither read nor say anything, until the server closes or its patience ends."""
+        self.closing.wait(max(self._until - time.monotonic(), 0))
+        self.over = True
+
+    def cut(self) -> None:
+        """End the connection after this, as somebody on the way would who does not have the keys."""
+        self.over = self.abrupt = True
+
     def close(self) -> None:
         """End the connection in good order after this."""
         self.over = True
@@ -97,7 +111,7 @@ class Talk:
     def reset(self) -> None:
         """End the connection by RST after this."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        self.over = True
+        self.over = self.abrupt = True
 
 
 def head(*headers: str, status: str = "200 OK", version: str = "HTTP/1.1") -> bytes:
@@ -112,6 +126,7 @@ def reply(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
 
 
 HTML = "Content-Type: text/html; charset=utf-8"
+CHUNKED = "Transfer-Encoding: chunked"
 
 
 def chunk(data: bytes) -> bytes:
