@@ -89,6 +89,13 @@ def host_glob(name: str) -> str:
         raise ValueError(f"{name!r} is not a host name or a glob of host names such as '*.example.org'") from error
 
 
+def host_name(name: str) -> str:
+    """A host name or address in the spelling of ``Address.host``; no glob."""
+    if set(name) & set("*?"):
+        raise ValueError(f"{name!r} is a glob: write each host name by itself")
+    return host_glob(name)
+
+
 def scope(domains: tuple[str, ...] | None) -> tuple[str, ...] | None:
     """What :class:`~scrapekit.web.Scope` takes."""
     try:
@@ -205,9 +212,9 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
 NAMES: Mapping[str, Callable[[str], str]] = {
     "fleet.resources": resource_name,
     "http.auth": host_glob,
-    "http.fingerprints": host_glob,
+    "http.fingerprints": host_name,
     "http.headers": header_name,
-    "http.server_hostnames": host_glob,
+    "http.server_hostnames": host_name,
     "http.proxies": proxy_scheme,
     "throttle.domains": host_glob,
 }

@@ -265,6 +265,15 @@ def test_a_fingerprint_may_have_colons():
             "http: {fingerprints: {a.example: ab}}",
             "settings.yaml:1: http.fingerprints.a.example must be a certificate's fingerprint",
         ),
+        (
+            "http: {server_hostnames: {'*.example.org': a.example}}",
+            "settings.yaml:1: http.server_hostnames: '*.example.org' is a glob: write each host name by itself",
+        ),
+        (
+            "http: {server_hostnames: {10.0.0.1: 'https://a.example/'}}",
+            "settings.yaml:1: http.server_hostnames.10.0.0.1 must be the host name that the certificate has, not 'http",
+        ),
+        ("http: {dns: {timeout: 0}}", "settings.yaml:1: http.dns.timeout must be a number of seconds from 0.001"),
         ("fleet: 'ray:'", "settings.yaml:1: fleet.kind must be threads, processes:N or ray[:ADDRESS], not 'ray:'"),
         (
             "fleet:\n  kind: thread",
