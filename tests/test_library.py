@@ -344,6 +344,10 @@ class Job:
     def in_flight_path(self):
         return self.folder / "in_flight"
 
+    @property
+    def spool_path(self):
+        return self.folder / "items.jsonl"
+
 
 def crawl_job(folder, server, *, resume, **settings):
     spider = Pages(start_urls=[url(server)])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scrapekit.export.formats import format_of
 from scrapekit.safe import safe
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def report_text(report: CrawlReport) -> str:
         *_listed("quarantined", [safe(url) for url in report.quarantined]),
         _line("workers", _workers(report)),
         _line("connections", f"{report.pool.opened:,} opened, reused {report.pool.reused:,} times"),
-        *([_line("output", safe("stdout" if report.output == "-" else report.output))] if report.output else []),
+        *([_line("output", _output(report))] if report.output else []),
         *([_line("job", report.job)] if report.job else []),
         *([_line("left", f"{report.pending:,} requests")] if report.pending else []),
     ]
@@ -69,6 +71,13 @@ def _workers(report: CrawlReport) -> str:
     deaths = report.stats.deaths
     died = f"; {deaths:,} {'process' if deaths == 1 else 'processes'} died" if deaths else ""
     return f"{report.workers:,} at once{died}"
+
+
+def _output(report: CrawlReport) -> str:
+    if report.output == "-":
+        return "stdout"
+    later = report.reason == "interrupted" and format_of(Path(report.output)) is not None
+    return safe(report.output) + (", which is made when the job has ended" if later else "")
 
 
 def _tallies(title: str, tallies: Mapping[str, Tally]) -> list[str]:

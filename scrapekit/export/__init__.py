@@ -1,6 +1,7 @@
 """Items to files: outputs that are cut back to what was committed, so that no crash tears or doubles a line."""
 
+from scrapekit.export.formats import Options, format_of
 from scrapekit.export.output import open_output, resume_output
 from scrapekit.export.sink import NullSink, Sink
 
-__all__ = ["NullSink", "Sink", "open_output", "resume_output"]
+__all__ = ["NullSink", "Options", "Sink", "format_of", "open_output", "resume_output"]

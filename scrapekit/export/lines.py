@@ -50,6 +50,9 @@ class StreamSink:
     def flush(self) -> None:
         """Do nothing: a stream has no disk to wait for."""
 
+    def finish(self) -> None:
+        """Do nothing: the lines are what was asked for."""
+
     def close(self) -> None:
         """Close the stream, unless it is this process's stdout."""
         fd, self._fd = self._fd, -1
@@ -93,6 +96,9 @@ class FileSink:
             os.fsync(self._fd)
         except OSError as error:
             raise _export_error(self.name, error) from error
+
+    def finish(self) -> None:
+        """Do nothing: the lines are what was asked for."""
 
     def close(self) -> None:
         """Close the file, which gives its lock back."""

@@ -14,8 +14,10 @@ from typing import Any
 import msgspec
 
 from scrapekit.errors import OutputError, OutputMismatch
+from scrapekit.export.formats import Options, format_of
 from scrapekit.export.lines import TRAILER_SIZE, FileSink, GzipSink, StreamSink, mark_at, read_at
 from scrapekit.export.sink import Sink
+from scrapekit.export.spool import SpooledSink
 
 try:
     import fcntl
@@ -23,20 +25,30 @@ except ImportError:  # pragma: no cover  (Windows: the job's own lock is then th
     fcntl = None  # type: ignore[assignment]
 
 _OTHER_FORMATS = frozenset(
-    {".avro", ".bz2", ".csv", ".db", ".feather", ".json", ".lz4", ".parquet", ".pickle", ".pkl", ".sqlite", ".tsv"}
-    | {".xls", ".xlsx", ".xml", ".xz", ".yaml", ".yml", ".zip", ".zst"}
+    {".avro", ".bz2", ".db", ".feather", ".lz4", ".parquet", ".pickle", ".pkl", ".sqlite", ".tsv"}
+    | {".xls", ".xlsx", ".xz", ".yaml", ".yml", ".zip"}
 )
 _LAST_LINE = 1 << 20  # bytes that a last line without its end may have
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}  # what file systems without locks say
 _POSITION = {"offset", "mark"}
 _GZIP_POSITION = _POSITION | {"crc", "size"}
+_DEFAULTS = Options()
 _ADVICE = "put it back as the crawl left it, or start a new crawl"
 
 
-def open_output(target: str | Path, *, overwrite: bool = False, parents: bool = False, fsync: bool = False) -> Sink:
+def open_output(
+    target: str | Path,
+    *,
+    overwrite: bool = False,
+    parents: bool = False,
+    fsync: bool = False,
+    spool: Path | None = None,
+    options: Options = _DEFAULTS,
+) -> Sink:
     """Open the output of a new crawl, locked against others. Any thread.
 
-    The suffix says the format: ``.gz`` is compressed, names of other formats are refused, all else is JSON Lines.
+    The suffix says the format: see :func:`~scrapekit.export.formats.format_of`; ``.jsonl.gz`` is compressed as it is
+    written, names of formats that we don't write are refused, all else is JSON Lines.
 
     Args:
         target: A path, or ``-`` for stdout. A pipe or a device is written as a stream.
@@ -44,6 +56,9 @@ def open_output(target: str | Path, *, overwrite: bool = False, parents: bool = 
             complete JSON; otherwise another crawl was cut off there, and the file is refused.
         parents: True creates the folders that the file lies in.
         fsync: True makes :meth:`Sink.flush` wait for the disk, so that the output survives the machine.
+        spool: Where the lines lie until :meth:`Sink.finish`, for formats that are made at the end; None for a file
+            beside the target, which goes when the output is closed.
+        options: Of these formats.
 
     Raises:
         OutputError: One line: the folder does not exist, permission is denied, the format is not available, another
@@ -51,9 +66,16 @@ def open_output(target: str | Path, *, overwrite: bool = False, parents: bool = 
         ExportError: The disk is full already.
     """
     path = Path(target)
-    compressed = _is_gzip(path)
+    form = format_of(path)
+    compressed = form is None and _is_gzip(path)
     if parents:
         _make_folder(path.parent, fsync=fsync)
+    if form is not None:
+        _check_target(path, overwrite=overwrite)
+        lines = spool or _beside(path)
+        opened = open_output(lines, overwrite=True, fsync=fsync)
+        assert isinstance(opened, FileSink)
+        return SpooledSink(opened, path, form, options, fsync=fsync, temporary=spool is None)
     fd = _open(path)
     if isinstance(fd, StreamSink):
         return fd
@@ -72,7 +94,14 @@ def open_output(target: str | Path, *, overwrite: bool = False, parents: bool = 
     return sink
 
 
-def resume_output(target: str | Path, committed: Mapping[str, Any], *, fsync: bool = False) -> Sink:
+def resume_output(
+    target: str | Path,
+    committed: Mapping[str, Any],
+    *,
+    fsync: bool = False,
+    spool: Path | None = None,
+    options: Options = _DEFAULTS,
+) -> Sink:
     """Open the output of a crawl that goes on, and cut it back to the ``committed`` position. Any thread.
 
     The file may have been moved or copied; it must have the bytes that were committed. What follows them is taken for
@@ -83,12 +112,19 @@ def resume_output(target: str | Path, committed: Mapping[str, Any], *, fsync: bo
         target: A path, or ``-`` for stdout. Stdout, a pipe or a device can't be cut back.
         committed: What :meth:`Sink.position` returned when it was last stored.
         fsync: As for :func:`open_output`.
+        spool: So is this.
+        options: And this.
 
     Raises:
         OutputMismatch: The file is gone, shorter than committed, or has other bytes.
         OutputError: It can't be opened, or another process writes to it.
     """
     path = Path(target)
+    form = format_of(path)
+    if form is not None:
+        resumed = resume_output(spool or _beside(path), committed, fsync=fsync)
+        assert isinstance(resumed, FileSink)
+        return SpooledSink(resumed, path, form, options, fsync=fsync, temporary=spool is None)
     compressed = _is_gzip(path)
     offset = committed.get("offset", 0)
     fd = _open(path, offset)
@@ -112,8 +148,35 @@ def _is_gzip(path: Path) -> bool:
     compressed = suffixes[-1:] == [".gz"]
     suffix = "".join(suffixes[:-1][-1:] if compressed else suffixes[-1:])
     if suffix in _OTHER_FORMATS:
-        raise OutputError(f"{path}: {suffix} is not available; .jsonl, .ndjson, .jsonl.gz and - (stdout) are")
+        raise OutputError(
+            f"{path}: {suffix} is not available; .jsonl, .csv, .json, .xml, each also with .gz or .zst, "
+            "and - (stdout) are"
+        )
     return compressed
+
+
+def _beside(path: Path) -> Path:
+    """A spool that nobody takes for the output."""
+    return path.with_name(f".{path.name}.spool")
+
+
+def _check_target(path: Path, *, overwrite: bool) -> None:
+    """Find out now, not after hours, whether the file can be made at the end."""
+    if path.is_dir():
+        raise OutputError(f"{path}: the output is a folder, not a file")
+    if path.exists() and not path.is_file():
+        raise OutputError(
+            f"{path}: {path.suffix} is made whole at the end, so it can't go to a pipe; write .jsonl there"
+        )
+    if path.exists() and not overwrite and path.stat().st_size:
+        raise OutputError(
+            f"{path}: can't be appended to, {path.suffix} is made whole at the end of a crawl: "
+            "overwrite it with -O, or take another name, or .jsonl"
+        )
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: the folder {path.parent} does not exist; create it first")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"{path}: the output can't be opened: no file can be made in {path.parent}")
 
 
 def _make_folder(folder: Path, *, fsync: bool) -> None:

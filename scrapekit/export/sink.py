@@ -38,6 +38,13 @@ class Sink(Protocol):
             ExportError: The disk reports an error.
         """
 
+    def finish(self) -> None:
+        """Make of what was appended what was asked for: the crawl has come to its end. May be called again.
+
+        Raises:
+            ExportError: It can't be written; what was appended stays as it is.
+        """
+
     def close(self) -> None:
         """Close the output and give its lock back. A second call does nothing.
 
@@ -60,6 +67,9 @@ class NullSink:
         return {}
 
     def flush(self) -> None:
+        """Do nothing."""
+
+    def finish(self) -> None:
         """Do nothing."""
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ import random
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import msgspec
 
@@ -26,7 +26,7 @@ from scrapekit.engine import (
     SteadyClock,
 )
 from scrapekit.errors import RequestInvalid, SpiderError
-from scrapekit.export import NullSink, Sink, open_output, resume_output
+from scrapekit.export import NullSink, Options, Sink, open_output, resume_output
 from scrapekit.fleet import Callbacks
 from scrapekit.project.hands import Hands
 from scrapekit.project.report import CrawlReport
@@ -51,6 +51,11 @@ class JobFiles(Protocol):
     @property
     def in_flight_path(self) -> Path:
         """What the workers have."""
+        ...
+
+    @property
+    def spool_path(self) -> Path:
+        """The items, for outputs that are made at the end."""
         ...
 
 
@@ -118,7 +123,17 @@ class Crawl:
             opened.callback(self._hands.close)
             # Last of all that can refuse what was asked for: until here, an old output is as it was.
             self._output = opened.enter_context(
-                _closing(_open(frontier if resume else None, target, overwrite=overwrite, parents=parents, fsync=fsync))
+                _closing(
+                    _open(
+                        frontier if resume else None,
+                        target,
+                        overwrite=overwrite,
+                        parents=parents,
+                        fsync=fsync,
+                        spool=None if job is None else job.spool_path,
+                        options=Options(settings.export.fields, settings.export.spreadsheet_safe),
+                    )
+                )
             )
             capacity = self._hands.fleet.capacity
             in_flight = InFlight(None if job is None else job.in_flight_path, capacity)
@@ -199,6 +214,8 @@ class Crawl:
         """
         started = self._clock.now()
         reason = self.engine.run()
+        if reason != "interrupted":
+            self._output.finish()
         stats = self.engine.stats
         failure = self._outcomes.failure
         if failure is None and reason == "finished":
@@ -243,15 +260,17 @@ def _check_callback(callbacks: Callbacks, name: str, count: int) -> None:
         raise SpiderError(f"{count} requests of the job wait for a callback that is gone: {error}") from error
 
 
-def _open(resumed: Frontier | None, target: str | Path | None, *, overwrite: bool, parents: bool, fsync: bool) -> Sink:
+def _open(
+    resumed: Frontier | None, target: str | Path | None, *, overwrite: bool, parents: bool, **options: Any
+) -> Sink:
     """The output, new or cut back to what the resumed frontier says was committed."""
     if target is None:
         return NullSink()
     # A job that was killed before its first commit has no position: its output begins as it was asked for.
     committed = None if resumed is None else resumed.get("output")
     if committed is None:
-        return open_output(target, overwrite=overwrite, parents=parents, fsync=fsync)
-    return resume_output(target, committed, fsync=fsync)
+        return open_output(target, overwrite=overwrite, parents=parents, **options)
+    return resume_output(target, committed, **options)
 
 
 def _retry(retry: RetrySettings) -> RetryPolicy:

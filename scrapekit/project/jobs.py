@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from scrapekit.errors import FrontierError, JobLocked, JobNotFound, OutputError
+from scrapekit.export import format_of
 from scrapekit.project.job import Job, Record
 
 logger = logging.getLogger("scrapekit")
@@ -153,10 +154,11 @@ class Jobs:
     def _claiming(self, output: str) -> Iterator[str]:
         """Unfinished jobs that write to this file."""
         path = self._root / output
-        if output != "-" and path.is_file():
+        at_the_end = format_of(path) is not None  # then the file need not be there yet
+        if output != "-" and (at_the_end or path.is_file()):
             for job, record in self._unfinished():
                 theirs = self._root / record.output
-                if theirs.exists() and theirs.samefile(path):
+                if theirs.resolve() == path.resolve() if at_the_end else theirs.exists() and theirs.samefile(path):
                     yield job
 
     def _ids(self) -> list[str]:

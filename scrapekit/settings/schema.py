@@ -251,9 +251,11 @@ class CrawlSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class ExportSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """``export``: where items go when neither ``-o`` nor ``-O`` says."""
+    """``export``: where items go when neither ``-o`` nor ``-O`` says, and how a CSV looks."""
 
     path: str = "results/{spider}/{job}.jsonl"
+    fields: tuple[str, ...] | None = None
+    spreadsheet_safe: bool = False
 
 
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

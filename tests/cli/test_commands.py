@@ -139,7 +139,7 @@ def test_without_a_command_the_help_goes_to_stderr(project):
         ("crawl pages --resume x", "there is no job 'x'; spider 'pages' has no unfinished job"),
         ("crawl pages -a parse=x", "argument 'parse' would hide the method of that name of spider 'pages'"),
         ("crawl pages -o nowhere/x.jsonl", "nowhere/x.jsonl: the folder nowhere does not exist; create it first"),
-        ("crawl pages -o x.csv", "x.csv: .csv is not available"),
+        ("crawl pages -o x.tsv", "x.tsv: .tsv is not available"),
     ],
 )
 def test_what_is_asked_for_wrongly_is_said_in_a_line_with_exit_code_2(project, words, said):

@@ -369,3 +369,39 @@ def test_a_live_line_needs_a_terminal_of_its_own(monkeypatch, quiet, err, out, o
     monkeypatch.setenv("TERM", term)
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert (crawl_module._console(output, quiet=quiet) is not None) == live
+
+
+def test_a_csv_is_made_at_the_end_and_again_by_whoever_resumes(project, site):
+    first = crawl(project, site.url, "-O", "out.csv", "--max-pages", "2")
+    assert first.code == 0
+    assert (project.folder / "out.csv").read_text().splitlines()[0] == "url"
+    assert len((project.folder / "out.csv").read_text().splitlines()) == 3
+    assert project.run("crawl", "pages", "--resume", "-s", "crawl.max_pages=null").code == 0
+    whole = (project.folder / "out.csv").read_text().splitlines()
+    assert len(whole) > 3
+    assert len(set(whole)) == len(whole)
+
+
+def test_a_csv_can_be_overwritten_and_not_appended_to(project, site):
+    assert crawl(project, site.url, "-o", "out.csv").code == 0
+    refused = crawl(project, site.url, "-o", "out.csv")
+    assert refused.code == 2
+    assert "out.csv: can't be appended to" in refused.err
+    assert crawl(project, site.url, "-O", "out.csv").code == 0
+
+
+def test_an_unfinished_job_keeps_its_csv_though_nothing_is_there_yet(project, site, monkeypatch):
+    from scrapekit.engine import Engine
+
+    whole = Engine.run
+    monkeypatch.setattr(Engine, "run", lambda engine: engine.stop("interrupted", at_once=True) or whole(engine))
+    interrupted = crawl(project, site.url, "-o", "out.json")
+    assert interrupted.code == 130
+    assert "out.json, which is made when the job has ended" in interrupted.err
+    assert not (project.folder / "out.json").exists()
+    refused = crawl(project, site.url, "-o", "out.json")
+    assert refused.code == 2
+    assert "is the output of job" in refused.err
+    monkeypatch.setattr(Engine, "run", whole)
+    assert project.run("crawl", "pages", "--resume").code == 0
+    assert (project.folder / "out.json").exists()

@@ -1,0 +1,159 @@
+"""The formats that a file has as a whole, CSV, JSON and XML: made at the end, of the lines that were committed."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, cast
+
+import msgspec
+from lxml import etree
+
+if sys.version_info >= (3, 14):  # pragma: no cover  (another Python)
+    from compression import zstd
+else:
+    from backports import zstd
+
+Lines = Callable[[], Iterable[bytes]]
+"""Gives the committed items from the first one on, each time it is called."""
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+_encode = msgspec.json.Encoder().encode
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet take a text for a formula
+_NUMBER = re.compile(r"[+-]?\d[\d.,]*").fullmatch
+_NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII).fullmatch
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
+
+
+class Options(NamedTuple):
+    """What the settings say about formats.
+
+    Args:
+        fields: The columns of a CSV; None: all that any item has, in the order in which they first came.
+        spreadsheet_safe: Whether texts in a CSV that a spreadsheet would run as a formula get a ``'`` before them.
+    """
+
+    fields: Sequence[str] | None = None
+    spreadsheet_safe: bool = False
+
+
+class Format(NamedTuple):
+    """How a whole file is written.
+
+    Args:
+        write: Writes the items to a binary file.
+        opened: Opens the file, compressed if the name says so.
+    """
+
+    write: Callable[[Lines, BinaryIO, Options], None]
+    opened: Callable[[Path], AbstractContextManager[BinaryIO]]
+
+
+def format_of(path: Path) -> Format | None:
+    """The format that the suffix of ``path`` asks for; None for JSON Lines, plain or gzip, and for names unknown here.
+
+    ``.csv``, ``.json`` and ``.xml``, each also with ``.gz`` or ``.zst``; ``.jsonl.zst``.
+    """
+    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
+    packed = suffixes.pop() if suffixes and suffixes[-1] in _PACKED else ""
+    write = _WRITERS.get(suffixes[-1] if suffixes else "")
+    if write is None and packed == ".zst":
+        write = _write_lines
+    return None if write is None else Format(write, _PACKED[packed])
+
+
+def _write_lines(lines: Lines, file: BinaryIO, options: Options) -> None:  # noqa: ARG001  (one signature)
+    file.writelines(line + b"\n" for line in lines())
+
+
+def _write_json(lines: Lines, file: BinaryIO, options: Options) -> None:  # noqa: ARG001  (one signature)
+    """An array, one item a line (RFC 8259)."""
+    file.write(b"[")
+    file.writelines((b",\n" if number else b"\n") + line for number, line in enumerate(lines()))
+    file.write(b"\n]\n")
+
+
+def _write_csv(lines: Lines, file: BinaryIO, options: Options) -> None:
+    """A header and one row an item (RFC 4180); what is nested is JSON in its cell, what is missing or null is empty."""
+    fields = options.fields
+    if fields is None:
+        fields = list(dict.fromkeys(name for line in lines() for name in _decode(line)))
+    if not fields:
+        return
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    rows = csv.writer(text)
+    cell = _safe_cell if options.spreadsheet_safe else _cell
+    rows.writerow([cell(name) for name in fields])
+    for line in lines():
+        item = _decode(line)
+        rows.writerow([cell(item.get(name)) for name in fields])
+    text.detach()
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, bool | list | dict):
+        return _encode(value).decode()
+    return value
+
+
+def _safe_cell(value: Any) -> Any:
+    """See OWASP, "CSV Injection"; what is just a number stays one."""
+    cell = _cell(value)
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) and not _NUMBER(cell) else cell
+
+
+def _write_xml(lines: Lines, file: BinaryIO, options: Options) -> None:  # noqa: ARG001  (one signature)
+    """``<items><item><field>...``; a name that XML doesn't allow is ``<field name="...">``, a list many ``<value>``."""
+    with etree.xmlfile(file, encoding="utf-8") as xml:
+        xml.write_declaration()
+        with xml.element("items"):
+            for line in lines():
+                xml.write("\n  ", _element("item", _decode(line)))
+            xml.write("\n")
+    file.write(b"\n")
+
+
+def _element(name: str, value: Any) -> etree._Element:
+    element = etree.Element(name) if _NAME(name) else etree.Element("field", name=_NOT_XML.sub("\ufffd", name))
+    if isinstance(value, dict):
+        element.extend([_element(key, inner) for key, inner in value.items()])
+    elif isinstance(value, list):
+        element.extend([_element("value", inner) for inner in value])
+    elif value is not None:
+        element.text = _NOT_XML.sub("\ufffd", str(_cell(value)))
+    return element
+
+
+@contextmanager
+def _plain(path: Path) -> Iterator[BinaryIO]:
+    with path.open("wb") as file:
+        yield file
+
+
+@contextmanager
+def _gzipped(path: Path) -> Iterator[BinaryIO]:
+    # No name and no time in it, so that the same items give the same file.
+    with path.open("wb") as file, gzip.GzipFile("", "wb", 6, file, mtime=0) as packed:
+        yield cast("BinaryIO", packed)
+
+
+@contextmanager
+def _zstandard(path: Path) -> Iterator[BinaryIO]:
+    with zstd.open(path, "wb") as packed:
+        yield cast("BinaryIO", packed)
+
+
+_WRITERS = {".json": _write_json, ".csv": _write_csv, ".xml": _write_xml}
+_PACKED: dict[str, Callable[[Path], AbstractContextManager[BinaryIO]]] = {
+    "": _plain,
+    ".gz": _gzipped,
+    ".zst": _zstandard,
+}
