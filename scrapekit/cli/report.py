@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scrapekit.export.formats import format_of
 from scrapekit.safe import safe
 
 if TYPE_CHECKING:
@@ -74,6 +73,8 @@ def _workers(report: CrawlReport) -> str:
 
 
 def _output(report: CrawlReport) -> str:
+    from scrapekit.export.formats import format_of
+
     if report.output == "-":
         return "stdout"
     later = report.reason == "interrupted" and format_of(Path(report.output)) is not None
