@@ -47,9 +47,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from scrapekit.safe import masked
+
 
 class ScrapekitError(Exception):
-    """The root of everything that scrapekit raises."""
+    """The root of everything that scrapekit raises. The messages tell no passwords: they are :func:`masked`."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(masked(str(message)))
 
 
 class ConfigError(ScrapekitError):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import re
 
 _LONGEST = 300
 _USERINFO = re.compile(r"(://)[^/?#\s]*@")  # RFC 3986, 3.2.1; it may be a token alone
 _CREDENTIALS = re.compile(
-    r"""(\b(?:proxy-)?authorization["']?\s*[:=]\s*["']?(?:[a-z]+\s+)?)[^\s"',;&]+"""
-    r"""|(\b(?:basic|bearer)\s+)(?=\S{16}|\S{0,40}[0-9=_~+/])[^\s"',;&]{6,}""",
+    r"""(\b(?:proxy-)?authorization["']?\s*[:=]\s*["']?(?:(?:basic|bearer|digest|token)\s+)?)[^\s"',;&]+"""
+    r"""|(\b(?:basic|bearer)\s+)(?=\S{20}|\S{0,40}[0-9=_~+/])[^\s"',;&]{6,}""",
     re.IGNORECASE,
 )
 # What moves the cursor, changes colours, titles or the direction of text, or can't be encoded: the controls C0, DEL and
@@ -40,6 +41,18 @@ def masked(text: str) -> str:
 def without_userinfo(url: str) -> str:
     """``url`` without user and password."""
     return _USERINFO.sub(r"\1", url)
+
+
+class SafeFormatter(logging.Formatter):
+    """Formats log records with their tracebacks, and makes them safe: the spider logs what the web says."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as lines that are safe to show."""
+        return safe_lines(super().format(record))
+
+
+LOG_FORMAT = SafeFormatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
+"""How the command line and the worker processes log."""
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from scrapekit.cli.live import print_line
-from scrapekit.safe import safe_lines
+from scrapekit.safe import LOG_FORMAT
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,12 +24,12 @@ class TerminalHandler(logging.Handler):
     def __init__(self, console: Console | None) -> None:
         super().__init__()
         self._console = console
-        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+        self.setFormatter(LOG_FORMAT)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record; a broken one is reported as the logging module does it."""
         try:
-            text = safe_lines(self.format(record))
+            text = self.format(record)
             if self._console is None:
                 print_line(text)
             else:

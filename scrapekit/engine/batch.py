@@ -6,6 +6,7 @@ from typing import Any
 
 from scrapekit.engine.schema import DONE, PENDING
 from scrapekit.messages import Link
+from scrapekit.safe import masked
 
 Row = tuple[bytes | None, str, str, str | None, int, int, int, int | None, bytes | None]
 End = tuple[int, float, int, int | None, str | None, int]
@@ -52,12 +53,12 @@ class Batch:
     ) -> None:
         """The lease has come to its last state."""
         self.finished += 1
-        self.ends.append((state, 0.0, attempts, status, error, lease_id))
+        self.ends.append((state, 0.0, attempts, status, error and masked(error), lease_id))
 
     def retry(self, lease_id: int, not_before: float, attempts: int, status: int | None, error: str) -> None:
         """The lease goes back to pending, not to be fetched before then."""
         self.retries += 1
-        self.ends.append((PENDING, not_before, attempts, status, error, lease_id))
+        self.ends.append((PENDING, not_before, attempts, status, masked(error), lease_id))
 
     def give_back(self, lease_id: int, host: str, crashes: int, attempts: int, error: str) -> None:
         """The lease goes back to pending at once: whoever had it has died, now for the ``crashes``-th time."""

@@ -14,6 +14,7 @@ from scrapekit.engine.host import Queued
 from scrapekit.engine.schema import LEASED, PENDING, QUARANTINED, SCHEMA, STATES, VERSION
 from scrapekit.errors import FrontierError
 from scrapekit.messages import request_of
+from scrapekit.safe import masked
 
 Durability = Literal["process", "power"]
 
@@ -92,7 +93,7 @@ class Frontier:
             quarantine_after: A request with that many crashes is not tried again.
 
         Returns:
-            The URLs that are quarantined now.
+            The URLs that are quarantined now, to be shown.
         """
         with self._guarded(), self._transaction():
             self._db.executemany(
@@ -108,7 +109,7 @@ class Frontier:
             latest = (now + max_wait,)
             self._db.execute(f"UPDATE requests SET not_before = ?1 WHERE state = {PENDING} AND not_before > ?1", latest)
             self._db.execute("UPDATE hosts SET not_before = ?1 WHERE not_before > ?1", latest)
-        return [url for (url,) in gone]
+        return [masked(url) for (url,) in gone]
 
     def get(self, key: str, default: Any = None) -> Any:
         """What :attr:`Batch.meta` last stored under ``key``."""

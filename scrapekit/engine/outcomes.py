@@ -30,6 +30,7 @@ from scrapekit.errors import (
     TooManyRedirects,
 )
 from scrapekit.messages import Failed, Fetched, Link, Outcome, Redirected, Yielded
+from scrapekit.safe import masked, safe_lines
 from scrapekit.web.cookiejar import CookieJar
 from scrapekit.web.scope import Scope
 from scrapekit.web.suffixes import same_site
@@ -165,10 +166,11 @@ class Outcomes:
             self.batch.give_back(lease_id, queued.host, crashes, queued.attempt, f"Lost: {reason}")
             return
         self.stats.quarantined += 1
-        self.quarantined.append(queued.request.url)
+        url = masked(queued.request.url)
+        self.quarantined.append(url)
         error = f"{Quarantined.__name__}: {crashes} worker processes died while they had it ({reason})"
-        self.last_error = f"{queued.request.url}: {error}"
-        logger.error("%s: %s", queued.request.url, error)
+        self.last_error = f"{url}: {error}"
+        logger.error("%s", safe_lines(self.last_error))
         self.batch.end(lease_id, QUARANTINED, error=error, attempts=queued.attempt)
 
     def is_suspect(self, queued: Queued) -> bool:
@@ -188,7 +190,7 @@ class Outcomes:
             self.batch.meta["seeds_done"] = True
         else:
             self.failure = self.last_error = error
-            logger.error("%s", error)
+            logger.error("%s", safe_lines(error))
 
     def fail(self, queued: Queued, failed: Failed) -> None:
         """A request has failed for good: run its errback, or end it."""
@@ -197,13 +199,14 @@ class Outcomes:
             return
         status = failed.status or None
         kind = f"{failed.error} {status}" if failed.error == StatusError.__name__ else failed.error
-        url = queued.request.url
+        url = masked(queued.request.url)
+        failed.message = masked(failed.message)
         self.stats.failed += 1
         self.stats.tally(self.stats.errors, kind, url, failed.message)
         self.last_error = f"{kind}: {url}: {failed.message}"
-        logger.warning("%s: %s: %s", url, kind, failed.message)
+        logger.warning("%s", safe_lines(f"{url}: {kind}: {failed.message}"))
         if failed.traceback:
-            logger.warning("%s", failed.traceback.rstrip())
+            logger.warning("%s", safe_lines(failed.traceback.rstrip()))
         self.batch.end(queued.id, FAILED, status=status, error=f"{kind}: {failed.message}", attempts=queued.attempt + 1)
         if self._keep_failures:
             failed.request = queued.request
@@ -211,6 +214,7 @@ class Outcomes:
 
     def drop(self, queued: Queued, kind: type[Skipped], message: str) -> None:
         """A request that is not to be fetched."""
+        message = masked(message)
         self._skip(kind, queued.request.url, message)
         self.batch.end(queued.id, DROPPED, error=f"{kind.__name__}: {message}", attempts=queued.attempt)
         if self._keep_failures:
@@ -265,7 +269,7 @@ class Outcomes:
             stats.count(stats.dropped, reason, count)
         for message in yielded.item_errors:
             stats.tally(stats.item_errors, ItemError.__name__, queued.request.url, message)
-            logger.warning("%s: ItemError: %s", queued.request.url, message)
+            logger.warning("%s", safe_lines(f"{queued.request.url}: ItemError: {message}"))
         if yielded.stop is not None:
             self.stop_reason = yielded.stop
 
@@ -298,7 +302,8 @@ class Outcomes:
                 self.stats.retries += 1
                 error = f"{outcome.error}: {outcome.message}"
                 self.batch.retry(queued.id, now + verdict.wait, attempt, outcome.status or None, error)
-                logger.info("%s: %s; attempt %d in %.1f s", queued.request.url, error, attempt + 1, verdict.wait)
+                what = safe_lines(f"{queued.request.url}: {error}")
+                logger.info("%s; attempt %d in %.1f s", what, attempt + 1, verdict.wait)
                 return
         partial = self._partial.pop(queued.id, None)
         if queued.request.errback is not None and not outcome.final and outcome.yielded is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from scrapekit.engine.host import Waiting
+from scrapekit.safe import masked
 
 _MOST_KINDS = 100
 
@@ -48,10 +49,10 @@ class Stats(Struct):
 
     @staticmethod
     def tally(table: dict[str, Tally], kind: str, url: str, message: str, count: int = 1) -> None:
-        """Count one more of ``kind``; the first one is the example."""
+        """Count one more of ``kind``; the first one is the example, saved and shown, without passwords."""
         found = table.get(kind)
         if found is None:
-            table[kind] = Tally(count, url, message)
+            table[kind] = Tally(count, masked(url), masked(message))
         else:
             found.count += count
 

@@ -35,6 +35,7 @@ from scrapekit.messages import (
     link_of,
 )
 from scrapekit.messages.reason import reason, storable
+from scrapekit.safe import masked
 from scrapekit.spider import Spider
 from scrapekit.web.cookiejar import PER_DOMAIN
 from scrapekit.web.redirects import REDIRECTS, follow, headers_after
@@ -192,7 +193,7 @@ def _failed(lease: Lease, facts: dict[str, Any], error: RequestError, cause: Bas
     """The outcome that says ``error``, with the traceback of its ``cause`` in user code."""
     where = None
     if cause is not None:
-        where = storable("".join(traceback.format_exception(cause, limit=-_FRAMES))[:_TRACEBACK_LIMIT])
+        where = storable(masked("".join(traceback.format_exception(cause, limit=-_FRAMES))[:_TRACEBACK_LIMIT]))
     return Failed(**facts, error=type(error).__name__, message=reason(error), url=lease.request.url, traceback=where)
 
 

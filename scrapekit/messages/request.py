@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import force_setattr, replace
 
 from scrapekit.errors import RequestInvalid
+from scrapekit.safe import masked
 from scrapekit.web.urls import address
 
 _MAX_PRIORITY = 2**31
@@ -109,6 +110,9 @@ class Request(Struct, frozen=True, omit_defaults=True, repr_omit_defaults=True):
         ):
             _check_rare(self)
 
+    def __repr__(self) -> str:
+        return masked(super().__repr__())
+
     def replace(self, **changes: Any) -> Request:
         """A copy with these arguments changed. A ``body``, ``form`` or ``json`` takes the place of the one before."""
         if not changes.keys().isdisjoint(("body", "form", "json")):
@@ -200,7 +204,7 @@ def _check_rare(request: Request) -> None:
     """Check the arguments that few requests have."""
     if type(request.session) is not str or not isinstance(request.proxy, str | None):
         raise RequestInvalid(
-            f"session and proxy must be text, not {request.session!r}, {request.proxy!r} ({request.url})"
+            f"session and proxy must be text, not {request.session!r}, {request.proxy!r} (request to {request.url})"
         )
     for name in ("timeout", "delay"):
         value = getattr(request, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import os
 import ssl
 from collections.abc import Callable
 from functools import partial
@@ -21,6 +22,7 @@ from scrapekit.fleet import ThreadFleet, Worker
 from scrapekit.messages import Response
 from scrapekit.parse import Parsers
 from scrapekit.project.spiders import load_spider, make_spider
+from scrapekit.safe import LOG_FORMAT
 from scrapekit.settings import HttpSettings, Settings
 from scrapekit.spider import Spider
 
@@ -61,7 +63,8 @@ class Hands:
             from scrapekit.project.luggage import pack  # noqa: PLC0415
 
             order = _order(spider, settings)
-            order.file, files = pack(Path(order.file), Path.cwd())
+            path, files = pack(Path(os.fsdecode(order.file)), Path.cwd())
+            order.file = os.fsencode(path)
             actors = ray_fleet(
                 f"{__name__}:{build.__name__}",
                 msgspec.json.encode(order),
@@ -93,7 +96,7 @@ class Hands:
 class Order(msgspec.Struct):
     """What worker processes and actors are told: where the spider's class stands, how to make it and its worker."""
 
-    file: str
+    file: bytes  # a path, in whatever encoding the file system has
     name: str
     arguments: dict[str, Any]
     settings: dict[str, Any]
@@ -110,9 +113,11 @@ def start(pipe: Connection, workers: int, config: bytes) -> None:
 def build(config: bytes) -> tuple[Worker, Downloader]:
     """What an :class:`Order` asks for. The spider's file is looked up from the working directory."""
     order = msgspec.json.decode(config, type=Order)
-    logging.basicConfig(level=order.log_level, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
+    handler = logging.StreamHandler()
+    handler.setFormatter(LOG_FORMAT)
+    logging.basicConfig(level=order.log_level, handlers=[handler])
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # what it warns of we report ourselves
-    cls = load_spider(f"{order.file}:{order.name}", Path.cwd())
+    cls = load_spider(f"{os.fsdecode(order.file)}:{order.name}", Path.cwd())
     spider = make_spider(cls, order.arguments)
     return build_worker(spider, msgspec.convert(order.settings, Settings))
 
@@ -144,12 +149,13 @@ def _order(spider: Spider, settings: Settings) -> Order:
         ) from error
     try:
         arguments = json.loads(json.dumps(spider.arguments))
+        msgspec.json.encode(arguments)  # no lone surrogates
     except (TypeError, ValueError) as error:
         raise SpiderError(
             f"arguments of spider {cls.name!r} must be JSON to reach worker processes: {error}"
         ) from error
     level = logging.getLogger().getEffectiveLevel()
-    return Order(file, cls.__name__, arguments, msgspec.to_builtins(settings), level)
+    return Order(os.fsencode(file), cls.__name__, arguments, msgspec.to_builtins(settings), level)
 
 
 def _downloader(spider: Spider, http: HttpSettings, workers: int, num_pools: int) -> Downloader:

@@ -98,6 +98,7 @@ def _value(node: Node, annotation: Any, path: Keys) -> Iterator[_Leaf]:
                 name = rules.NAMES[key](given)
             except ValueError as error:
                 raise SettingsError(f"{child.where}: {key}: {error}") from error
+            _check_text(name, child.where, key)
             yield from _entry(child, entry, (*path, name), f"{key}.*")
 
 
@@ -129,10 +130,19 @@ def _checked(node: Node, annotation: Any, key: str, rule: str) -> Any:
         hint = " (put it in quotes)" if textual and isinstance(node.value, bool) else ""
         shown = _shown(node, key) + hint
         raise SettingsError(f"{node.where}: {key} must be {describe(annotation)}, not {shown}") from error
+    _check_text(value, node.where, key)
     try:
         return rules.CHECKS.get(rule, _same)(value)
     except ValueError as error:
         raise SettingsError(f"{node.where}: {key} {error}") from error
+
+
+def _check_text(value: Any, where: str, key: str) -> None:
+    """Text must be what UTF-8 can hold, because jobs store it and worker processes are told it."""
+    try:
+        msgspec.json.encode(value)
+    except UnicodeEncodeError as error:
+        raise SettingsError(f"{where}: {key} must be text that UTF-8 can hold, without lone surrogates") from error
 
 
 def _same(value: Any) -> Any:

@@ -26,7 +26,7 @@ def follow(method: str, url: str, status: int, *locations: str) -> Hop:
     """What to request after ``url`` answered ``method`` with ``status``, one of REDIRECTS, and a Location.
 
     POST becomes GET on 301 and 302, as everyone does it; anything but HEAD becomes GET on 303; 307 and 308 change
-    nothing. The fragment is dropped.
+    nothing. The fragment is dropped. User and password of the URL stay within its origin.
 
     Args:
         method: In upper case.
@@ -45,6 +45,8 @@ def follow(method: str, url: str, status: int, *locations: str) -> Hop:
     target = join(url, _as_sent(location))
     if target is None:
         raise BadRedirect(f"status {status} to what can't be fetched: {location[:200]!r}")
+    if "@" in url and same_origin(url, target):
+        target = _with_userinfo(url, target)
     if status == 303:
         return Hop("HEAD" if method == "HEAD" else "GET", target, keep_body=False)
     if status in {301, 302} and method == "POST":
@@ -71,6 +73,13 @@ def headers_after(
         for name, value in headers.items()
         if name.lower() not in dropped and (body_kept or not name.lower().startswith(("content-", "transfer-encoding")))
     }
+
+
+def _with_userinfo(url: str, target: str) -> str:
+    """``target`` with the user and password of ``url``, unless it has its own."""
+    userinfo, at, _ = url.split("/", 3)[2].rpartition("@")
+    scheme, _, rest = target.partition("://")
+    return target if "@" in rest.partition("/")[0] else f"{scheme}://{userinfo}{at}{rest}"
 
 
 def _as_sent(location: str) -> str:

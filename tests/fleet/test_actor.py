@@ -1,6 +1,7 @@
 """The inside of an actor, without Ray: it is a plain object in a process of its own."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -76,7 +77,8 @@ def order(tmp_path, monkeypatch):
     (project / "later.py").write_text("word = 'goodbye'")
     spider = load_spider(str(project / "spiders" / "greeter.py"), project)()
     order = _order(spider, Settings())
-    order.file, files = pack(Path(order.file), project)
+    path, files = pack(Path(os.fsdecode(order.file)), project)
+    order.file = os.fsencode(path)
     shutil.rmtree(project)  # so that whatever is found came along
     sys.path[:] = [entry for entry in sys.path if not entry.startswith(str(project))]
     return order, files

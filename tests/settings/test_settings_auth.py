@@ -70,3 +70,19 @@ def test_they_come_from_the_environment(tmp_path, monkeypatch):
     settings = load(path).settings
     assert flatten(settings)["http.auth.a.test.basic"] == "me:from:env"
     assert "http.auth.a.test.bearer" not in flatten(settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('export: {path: "a\\ud800b"}', "export.path"),
+        ('http: {proxies: ["http://a", "http://\\udc80b"]}', "http.proxies.http"),
+        ('fleet: {resources: {"a\\ud800b": 1}}', "fleet.resources"),
+    ],
+)
+def test_half_a_surrogate_pair_is_refused_in_one_line(text, key, tmp_path):
+    path = tmp_path / "settings.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load(path)
+    assert str(caught.value) == f"{path}:1: {key} must be text that UTF-8 can hold, without lone surrogates"

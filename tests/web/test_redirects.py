@@ -122,3 +122,19 @@ def test_the_headers_of_the_body_go_with_the_body():
 
 def test_no_headers_are_no_headers():
     assert headers_after({}, URL, "https://evil.com/", body_kept=False) == {}
+
+
+@pytest.mark.parametrize(
+    ("location", "target"),
+    [
+        ("/b", "https://me:pw@h.test/b"),
+        ("https://h.test/b", "https://me:pw@h.test/b"),
+        ("//h.test:443/b", "https://me:pw@h.test/b"),
+        ("https://you@h.test/b", "https://you@h.test/b"),
+        ("https://other.test/b", "https://other.test/b"),
+        ("https://h.test:8443/b", "https://h.test:8443/b"),
+        ("http://h.test/b", "http://h.test/b"),
+    ],
+)
+def test_user_and_password_of_a_url_stay_within_its_origin(location, target):
+    assert follow("GET", "https://me:pw@h.test/a", 302, location).url == target
