@@ -89,6 +89,7 @@ class PlainConnection(HTTPConnection):
                 return sock
             if sock is not None:
                 sock.close()
+        resolver.forget(host, port)
         if isinstance(failure, TimeoutError):
             raise ConnectTimeoutError(self, f"no connection to {host}:{port} in time") from failure
         raise NewConnectionError(self, str(failure)) from failure

@@ -134,6 +134,11 @@ class Resolver:
             with self._lock:
                 self._failed.pop(address, None)
 
+    def forget(self, host: str, port: int) -> None:
+        """None of its addresses could be connected to: the host may have moved, so look it up again next time."""
+        with self._lock:
+            self._answers.pop((host, port), None)
+
     def close(self) -> None:
         """Wake all that wait; what is asked from now on fails. Threads that are stuck end when the system answers."""
         with self._lock:

@@ -1,9 +1,11 @@
 """The resolver: cached, shared, and never waited for longer than there is time."""
 
 import gc
+import random
 import socket
 import threading
 import weakref
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
@@ -337,6 +339,53 @@ def test_an_address_that_refuses_is_tried_last_next_time(make_site, make, fetch,
     for _ in range(3):
         assert fetch("http://both.test/", using=downloader).body == b"ok"
     assert tried == ["::1", "127.0.0.1", "127.0.0.1", "127.0.0.1"]
+
+
+def test_a_host_that_has_moved_is_looked_up_anew(make_site, make, fetch):
+    site = make_site()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        old = listener.getsockname()[1]
+    ports = iter([old, site.port])
+    downloader = make(resolve=lambda *_: [v4("127.0.0.1", next(ports))])
+    with pytest.raises(ConnectError):
+        fetch("http://moved.test/", using=downloader)
+    assert fetch("http://moved.test/", using=downloader).body == b"hello"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_happens_nothing_is_left(make_resolver, monkeypatch, seed):
+    """Threads that wait too short, names that are slow, unknown or both: in the end every count is zero."""
+    monkeypatch.setattr(resolver_module, "_THREADS", 3)
+    monkeypatch.setattr(resolver_module, "_STUCK", 6)
+    dice = random.Random(seed)
+    pause = threading.Event()
+
+    def lookup(host, port):
+        pause.wait(dice.choice([0, 0, 0.001, 0.005]))
+        if host.startswith("unknown"):
+            raise socket.gaierror(socket.EAI_NONAME, "unknown")
+        return [v4("127.0.0.1", port)]
+
+    resolver = make_resolver(lookup, ttl=0.002, timeout=GUARD)
+    results = Counter()
+
+    def ask(n):
+        host = f"{dice.choice(['good', 'unknown'])}{dice.randrange(12)}.test"
+        try:
+            resolver.addresses(host, 80, later(dice.choice([0, 0.001, 0.003, GUARD, GUARD])))
+            results["found"] += 1
+        except TimeoutError:
+            results["in no time"] += 1
+        except socket.gaierror as error:
+            results[error.strerror] += 1
+
+    with ThreadPoolExecutor(12) as threads:
+        list(threads.map(ask, range(600)))
+    wait_for_no_thread()
+    resolver.addresses("good.test", 80, later())
+    wait_for_no_thread()
+    assert (resolver._awaited, resolver._threads, resolver._lookups) == (0, 0, {})
+    assert set(results) == {"found", "unknown", "in no time"}
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
