@@ -28,6 +28,12 @@
     |  |  +- RobotsDenied      robots.txt forbids it
     |  |  +- OffSite           the host is outside allowed_domains
     |  |  +- TooDeep           deeper than crawl.max_depth
+    |  |  +- Trapped           over one of crawl.limits: the site may never end
+    |  |     +- UrlTooLong         over url_length
+    |  |     +- PathTooDeep        over path_depth
+    |  |     +- RepeatingPath      over repeated_segments
+    |  |     +- TooManyParameters  over query_parameters
+    |  |     +- HostFull           its host has given pages_per_host
     |  +- CallbackError        the callback raised
     |  +- ParseError           the parser for the media type raised
     |  +- Quarantined          the process died several times while it was being fetched
@@ -182,6 +188,30 @@ class OffSite(Skipped):
 
 class TooDeep(Skipped):
     """It was found deeper than ``crawl.max_depth``."""
+
+
+class Trapped(Skipped):
+    """It is over one of ``crawl.limits``, which are there for sites that never end."""
+
+
+class UrlTooLong(Trapped):
+    """The URL has more than ``crawl.limits.url_length`` characters."""
+
+
+class PathTooDeep(Trapped):
+    """The URL's path has more than ``crawl.limits.path_depth`` segments."""
+
+
+class RepeatingPath(Trapped):
+    """The URL's path has the same segment more than ``crawl.limits.repeated_segments`` times."""
+
+
+class TooManyParameters(Trapped):
+    """The URL's query has more than ``crawl.limits.query_parameters`` parameters."""
+
+
+class HostFull(Trapped):
+    """Its host has given ``crawl.limits.pages_per_host`` pages."""
 
 
 class CallbackError(RequestError):

@@ -21,6 +21,7 @@ class Batch:
         self.crashes: list[tuple[int, int]] = []  # (crashes, id) of leases whose process has died
         self.rows: list[Row] = []  # new requests, as the frontier's columns
         self.found: dict[str, int] = {}  # hosts of the new requests, with their highest priority
+        self.pages: dict[str, int] = {}  # that have come, by host
         self.holds: list[tuple[str, float, str]] = []  # (host, not_before, reason)
         self.robots: list[tuple[str, float, int, bytes]] = []  # (origin, fetched, status, body)
         self.cookies: list[tuple[str, str, bytes | None]] = []  # (session, domain, cookies); None where it has none now

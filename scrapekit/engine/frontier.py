@@ -11,7 +11,7 @@ import msgspec
 
 from scrapekit.engine.batch import Batch
 from scrapekit.engine.host import Queued
-from scrapekit.engine.schema import LEASED, PENDING, QUARANTINED, SCHEMA, STATES, VERSION
+from scrapekit.engine.schema import DONE, LEASED, PENDING, QUARANTINED, SCHEMA, STATES, VERSION
 from scrapekit.errors import FrontierError
 from scrapekit.messages import request_of
 from scrapekit.safe import masked
@@ -34,6 +34,8 @@ _HOLD = """INSERT INTO hosts VALUES (?, ?, ?) ON CONFLICT (host)
 _NEXT_HOST = f"""SELECT host FROM requests
     WHERE state = {PENDING} AND not_before = 0 AND host > ? ORDER BY host LIMIT 1"""
 
+_PAGES = f"""SELECT host, count(*) FROM requests
+    WHERE state = {DONE} AND status NOT BETWEEN 300 AND 399 GROUP BY host"""
 _CALLBACKS = f"""SELECT callback, count(*) FROM requests
     WHERE state <= {LEASED} AND callback IS NOT NULL GROUP BY callback"""
 _CHAIN = """WITH RECURSIVE chain (fingerprint, parent, redirects) AS (
@@ -206,6 +208,10 @@ class Frontier:
         """The fingerprints of a request and of those whose redirects led to it."""
         rows = self._read(_CHAIN, number)
         return {found for (found,) in rows if found is not None}
+
+    def pages_by_host(self) -> dict[str, int]:
+        """How many pages each host has given: redirects are none. Reads the whole table."""
+        return dict(self._read(_PAGES))
 
     def callbacks(self) -> dict[str, int]:
         """The names of the callbacks that unfinished requests have, with how many have them."""

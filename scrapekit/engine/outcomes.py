@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from scrapekit.engine.batch import Batch
 from scrapekit.engine.frontier import Frontier
 from scrapekit.engine.host import Queued
+from scrapekit.engine.host_pages import HostPages
 from scrapekit.engine.proxies import Proxies
 from scrapekit.engine.retry import Retry, RetryPolicy
 from scrapekit.engine.robots import Robots
@@ -21,6 +22,7 @@ from scrapekit.engine.stats import Stats
 from scrapekit.errors import (
     ConnectError,
     DeadlineExceeded,
+    HostFull,
     ItemError,
     OffSite,
     Quarantined,
@@ -34,6 +36,7 @@ from scrapekit.safe import masked, safe_lines
 from scrapekit.web.cookiejar import CookieJar
 from scrapekit.web.scope import Scope
 from scrapekit.web.suffixes import same_site
+from scrapekit.web.traps import ANY_URL, UrlLimits, trap_in
 
 logger = logging.getLogger("scrapekit")
 
@@ -71,6 +74,8 @@ class Outcomes:
         scope: Where links and redirects may lead.
         open_scope: Whether the hosts of the start requests widen the scope.
         max_depth: Links that are deeper are skipped.
+        url_limits: Requests whose URLs go beyond are skipped.
+        pages_per_host: A host that has given so many gives no more.
         max_redirects: Longer chains fail.
         quarantine_after: A request is given up with that many deaths of the process that had it.
         keep_failures: Whether the audience wants to see failures.
@@ -89,6 +94,8 @@ class Outcomes:
         scope: Scope,
         open_scope: bool,
         max_depth: int | None = None,
+        url_limits: UrlLimits = ANY_URL,
+        pages_per_host: int | None = None,
         max_redirects: int = 10,
         quarantine_after: int = 3,
         keep_failures: bool = False,
@@ -102,6 +109,8 @@ class Outcomes:
         self._scope = scope
         self._open_scope = open_scope
         self._max_depth = max_depth
+        self._url_limits = url_limits
+        self._host_pages = HostPages(pages_per_host, frontier)
         self._max_redirects = max_redirects
         self._quarantine_after = quarantine_after
         self._keep_failures = keep_failures
@@ -140,6 +149,8 @@ class Outcomes:
             self._take_robots(outcome, now)
         elif isinstance(outcome, Fetched):
             stats.pages += 1
+            batch.pages[queued.host] = batch.pages.get(queued.host, 0) + 1
+            self._host_pages.add(queued.host)
             batch.end(outcome.id, status=outcome.status, attempts=queued.attempt)
             self._take_yielded(outcome.yielded, queued)
             if outcome.kept is not None:
@@ -176,6 +187,14 @@ class Outcomes:
     def is_suspect(self, queued: Queued) -> bool:
         """Whether one more death of its process would be taken for this request's fault: it must prove itself alone."""
         return 0 < queued.crashes >= self._quarantine_after - 1
+
+    def drop_if_full(self, queued: Queued) -> bool:
+        """Drop the request if its host has given all the pages that it may."""
+        host_pages = self._host_pages
+        if not host_pages.full(queued.host, self.stats.pages, self.batch.pages):
+            return False
+        self.drop(queued, HostFull, f"{queued.host} has given crawl.limits.pages_per_host ({host_pages.limit}) pages")
+        return True
 
     def seed(self, link: Link) -> None:
         """A start request: it opens its host's domain, unless the spider says where it may go."""
@@ -287,6 +306,9 @@ class Outcomes:
         if not request.dont_filter and not self._scope.allows(link.host):
             self.drop(queued, OffSite, f"redirects to {link.url}, outside allowed_domains")
             return
+        if (trap := trap_in(link.url, self._url_limits)) is not None:
+            self.drop(queued, trap.kind, f"redirects to {link.url}, {trap.message}")
+            return
         if link.fingerprint is not None and link.fingerprint in self._frontier.redirect_chain(outcome.id):
             # Back to where the chain has been, as sites do that set a cookie first: the dupe filter must not stop it.
             detour = blake2b(link.fingerprint, digest_size=16, salt=outcome.id.to_bytes(8))
@@ -328,6 +350,10 @@ class Outcomes:
             if not self._scope.allows(link.host):
                 self._skip(OffSite, link.url, "outside allowed_domains")
                 return
+        if (trap := trap_in(link.url, self._url_limits)) is not None:
+            self._skip(trap.kind, link.url, trap.message)
+            return
+        if identity is not None:
             if len(self._recent) >= _RECENT:
                 self._recent, self._older = set(), self._recent
             self._recent.add(identity)

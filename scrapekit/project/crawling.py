@@ -32,7 +32,7 @@ from scrapekit.project.hands import Hands
 from scrapekit.project.report import CrawlReport
 from scrapekit.settings import FailIf, RetrySettings, Settings
 from scrapekit.spider import Spider, check_spider, start_hosts
-from scrapekit.web import CookieJar, Scope
+from scrapekit.web import CookieJar, Scope, UrlLimits
 
 
 class JobFiles(Protocol):
@@ -96,7 +96,7 @@ class Crawl:
         self._spider = spider
         self._job = job
         self._clock = SteadyClock()
-        crawl = settings.crawl
+        crawl, limits = settings.crawl, settings.crawl.limits
         self._fail_if = crawl.fail_if
         fsync = crawl.durability == "power"
         with ExitStack() as opened:
@@ -171,6 +171,10 @@ class Crawl:
                 scope=scope,
                 open_scope=open_scope,
                 max_depth=crawl.max_depth,
+                url_limits=UrlLimits(
+                    limits.url_length, limits.path_depth, limits.repeated_segments, limits.query_parameters
+                ),
+                pages_per_host=limits.pages_per_host,
                 max_redirects=settings.http.max_redirects,
                 quarantine_after=crawl.quarantine_after,
                 keep_failures=keep,

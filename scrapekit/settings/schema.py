@@ -236,6 +236,16 @@ class FailIf(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     items_below: Count | None = None
 
 
+class LimitsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``crawl.limits``: what no honest site goes beyond, so that a crawl of any other one ends; None for no limit."""
+
+    url_length: Count | None = 4096
+    path_depth: Count | None = 32
+    repeated_segments: Count | None = 5
+    query_parameters: Count | None = 64
+    pages_per_host: Count | None = 10_000_000
+
+
 class CrawlSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``crawl``: how far a crawl goes, and how it ends."""
 
@@ -247,6 +257,7 @@ class CrawlSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     drain_timeout: Seconds = 30.0
     quarantine_after: Annotated[int, Meta(ge=1, le=100)] = 3
     keep_partial_items: bool = False
+    limits: LimitsSettings = field(default_factory=LimitsSettings)
     fail_if: FailIf = field(default_factory=FailIf)
 
 

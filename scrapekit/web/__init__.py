@@ -9,6 +9,7 @@ from scrapekit.web.redirects import REDIRECTS, Hop, follow, headers_after
 from scrapekit.web.robots import ALLOW_ALL, DENY_ALL, RobotsRules, product_token, rules_for_status
 from scrapekit.web.robots import parse as parse_robots
 from scrapekit.web.scope import Scope
+from scrapekit.web.traps import Trap, UrlLimits, trap_in
 from scrapekit.web.urls import Address, address, fingerprint, host_of, join, origin, same_origin
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "Hop",
     "RobotsRules",
     "Scope",
+    "Trap",
+    "UrlLimits",
     "address",
     "codec",
     "content_type",
@@ -40,4 +43,5 @@ __all__ = [
     "retry_after",
     "rules_for_status",
     "same_origin",
+    "trap_in",
 ]

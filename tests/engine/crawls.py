@@ -12,6 +12,7 @@ from scrapekit.testing.clock import FakeClock
 from scrapekit.testing.fleet import FakeFleet, FakeSeeds
 from scrapekit.testing.web import LinkSpider, SimulatedPage, SimulatedWeb
 from scrapekit.web import CookieJar, Scope
+from scrapekit.web.traps import ANY_URL
 
 
 class Killed(BaseException):
@@ -41,7 +42,8 @@ class Sim:
 
     def __init__(self, pages, start=("http://a.test/",), *, folder=None, spider=None, seed=0, workers=4, clock=None,
                  limits=Limits, latency=(0.01, 0.5), retry=None, robots=False, scope=(), window=64, max_hosts=64,
-                 max_depth=None, max_redirects=5, quarantine_after=3, ttl=86400.0, cookies=True, worker_options=None,
+                 max_depth=None, url_limits=ANY_URL, pages_per_host=None, max_redirects=5, quarantine_after=3,
+                 ttl=86400.0, cookies=True, worker_options=None,
                  keep=False, **engine):  # fmt: skip
         self.web = pages if isinstance(pages, SimulatedWeb) else SimulatedWeb(pages)
         self.spider = spider or LinkSpider(start)
@@ -73,6 +75,7 @@ class Sim:
             stats=msgspec.convert(self.frontier.get("stats", {}), Stats, strict=False),
             robots=self.robots, jar=self.jar, scope=Scope(self.frontier.scope() if open_scope else scope),
             open_scope=open_scope, max_depth=max_depth, max_redirects=max_redirects,
+            url_limits=url_limits, pages_per_host=pages_per_host,
             quarantine_after=quarantine_after, keep_failures=keep,
         )  # fmt: skip
         self.worker = self.web.worker(self.spider, **{"keep": keep, **(worker_options or {})})
