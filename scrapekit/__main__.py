@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from scrapekit.cli import entry
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Run the command of this process. The commands are loaded here: worker processes load this module too."""
+    from scrapekit.cli import entry  # noqa: PLC0415
+
+    entry()
+
 
 if __name__ == "__main__":
-    entry()
+    main()

@@ -6,6 +6,7 @@ import logging
 import re
 import ssl
 from collections.abc import Callable, Mapping
+from functools import cache, partial
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
 
@@ -121,21 +122,26 @@ class Downloader:
         self._total = total_timeout
         self._headers = merged(DEFAULT_HEADERS, {"User-Agent": user_agent} if user_agent else {})
         self._headers = merged(self._headers, headers or {})
+        context: Callable[[], ssl.SSLContext]
         self._proxy_context: Callable[[], ssl.SSLContext]
         if ssl_context is None:
-            context = tls_context(verify=verify, ca_bundle=ca_bundle, client_cert=client_cert)
+            # Made when the first connection needs it: certifi's bundle takes longer to read than a page to fetch.
+            context = cache(partial(tls_context, verify=verify, ca_bundle=ca_bundle, client_cert=client_cert))
+            if ca_bundle is not None or client_cert is not None:
+                context()  # a file that can't be used is an error at the start
             # Without the client certificate, which is for targets.
-            self._proxy_context = lambda: tls_context(verify=verify, ca_bundle=ca_bundle, client_cert=None)
+            self._proxy_context = partial(tls_context, verify=verify, ca_bundle=ca_bundle, client_cert=None)
         else:
-            context = shareable(ssl_context)
-            self._proxy_context = lambda: context
-        if context.verify_mode == ssl.CERT_NONE:
+            given = shareable(ssl_context)
+            verify = given.verify_mode != ssl.CERT_NONE
+            self._proxy_context = context = lambda: given
+        if not verify:
             _log.warning("TLS certificates are not verified: anybody on the way can read and change what is fetched")
         self._pools = Pools(
             num_pools or max(2 * workers, 64),
             fingerprints or {},
             server_hostnames or {},
-            ssl_context=context,  # and never ca_certs besides: not thread-safe (urllib3 issue 3036)
+            context,
             assert_hostname=assert_hostname,
         )
         self._known_proxies: dict[str, Proxy] = {}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 from operator import itemgetter
+from ssl import SSLContext
 from threading import RLock
 from typing import Any, cast
 
@@ -93,16 +94,23 @@ class Pools(PoolManager):
             are, so that there may be more for a while.
         fingerprints: Certificate fingerprints by host name.
         server_hostnames: By host name, the name to ask for by SNI and to verify instead.
+        context: The SSLContext of all TLS connections; called with the lock held.
         options: For urllib3's pools and connections.
     """
 
     def __init__(
-        self, num_pools: int, fingerprints: Mapping[str, str], server_hostnames: Mapping[str, str], **options: Any
+        self,
+        num_pools: int,
+        fingerprints: Mapping[str, str],
+        server_hostnames: Mapping[str, str],
+        context: Callable[[], SSLContext],
+        **options: Any,
     ) -> None:
         super().__init__(num_pools=sys.maxsize, block=True, **options)
         self.num_pools = num_pools
         self.fingerprints = fingerprints
         self.server_hostnames = server_hostnames
+        self.context = context
         self.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
         self.key_fn_by_scheme = dict.fromkeys(("http", "https"), itemgetter("key"))  # type: ignore[arg-type]  # any key will do
         self.pools: _Shelf = _Shelf()  # type: ignore[assignment]  # urllib3's evicts pools that are in use
@@ -192,6 +200,8 @@ class Pools(PoolManager):
             target = parse_url(proxy.url)
         else:
             target = parse_url(key[0])
+        if target.scheme == "https":
+            options["ssl_context"] = self.context()  # and never ca_certs: not thread-safe (urllib3 issue 3036)
         pool = self.connection_from_host(target.host, target.port, target.scheme, pool_kwargs=options)
         return cast("_Pool", pool)
 

@@ -9,14 +9,12 @@ import os
 import ssl
 from collections.abc import Callable
 from functools import partial
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from scrapekit.download import Downloader, PoolStats
-from scrapekit.engine import Fleet
 from scrapekit.errors import SpiderError
 from scrapekit.fleet import ThreadFleet, Worker
 from scrapekit.messages import Response
@@ -25,6 +23,11 @@ from scrapekit.project.spiders import load_spider, make_spider
 from scrapekit.safe import LOG_FORMAT
 from scrapekit.settings import HttpSettings, Settings
 from scrapekit.spider import Spider
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from scrapekit.engine import Fleet
 
 _CLOSE_SECONDS = 5.0  # that the workers get to end, once the pool under them is closed
 

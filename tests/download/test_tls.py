@@ -198,11 +198,16 @@ def test_sni_is_the_name_where_the_connection_goes_to_an_address(make_site, ca, 
 
 
 @pytest.mark.parametrize("own", [False, True])
-def test_urllib3_never_gets_both_a_context_and_cas(make, own):
+def test_urllib3_never_gets_both_a_context_and_cas(make, make_site, tls, ca, fetch, own):
     """Then it loads them into the context at each connection, which no other thread must use meanwhile."""
-    options = {"ssl_context": ssl.create_default_context()} if own else {}
-    given = make(**options)._pools.connection_pool_kw
+    context = ssl.create_default_context()
+    ca.configure_trust(context)
+    downloader = make(**({"ssl_context": context} if own else {}))
+    fetch(f"{make_site(tls).url}/", using=downloader)
+    (pool,) = downloader._pools.pools.values()
+    given = pool.conn_kw
     assert given["ssl_context"]
+    assert pool.ca_certs is pool.ca_cert_dir is pool.cert_file is None
     assert not {"ca_certs", "ca_cert_dir", "ca_cert_data", "cert_file", "key_file", "cert_reqs"} & set(given)
 
 
@@ -276,6 +281,11 @@ def test_many_handshakes_share_one_context(make_site, tls, make, fetch):
         assert [got.body for got in threads.map(lambda _: fetch(f"{site.url}/", using=downloader), range(40))] == [
             b"ok"
         ] * 40
+
+
+def test_plain_http_reads_no_ca_bundle(plain, make, fetch, monkeypatch):
+    monkeypatch.setattr("certifi.where", lambda: pytest.fail("it was read for nothing"))
+    assert fetch(f"{plain.url}/", using=make(ca_bundle=None)).body == b"hello"
 
 
 @pytest.mark.parametrize(
