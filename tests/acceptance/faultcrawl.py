@@ -26,13 +26,11 @@ class Meets(scrapekit.Spider):
     allowed_domains = ["*"]
     settings = HARSH
 
-    def __init__(self, requests=(), good=None):
-        super().__init__()
-        self.requests, self.good_urls = requests, good or {}
+    requests = {}
 
     def start(self):
         for path, request in self.requests.items():
-            yield self.good_page(path, "first") if FAULTS[path].second else request
+            yield self.good_page(request, "first") if FAULTS[path].second else request
 
     def first(self, response):
         yield self.requests[response.meta["fault"]]
@@ -41,16 +39,16 @@ class Meets(scrapekit.Spider):
         path = response.meta["fault"]
         shown = FAULTS[path].body in response.body if FAULTS[path].body else not response.body
         yield {"fault": path, "answer": "ok", "flags": response.flags, "shown": shown, "body": response.text[:200]}
-        yield self.good_page(path)
+        yield self.good_page(response.request)
 
     def failed(self, error):
         path = error.request.meta["fault"]
         yield {"fault": path, "answer": type(error).__name__, "message": str(error)}
-        yield self.good_page(path)
+        yield self.good_page(error.request)
 
-    def good_page(self, path, callback="good"):
-        url = self.good_urls[path]
-        return scrapekit.Request(url, callback=callback, meta={"fault": path}, errback="not_good", dont_filter=True)
+    def good_page(self, request, callback="good"):
+        meta = request.meta
+        return scrapekit.Request(meta["good"], callback=callback, meta=meta, errback="not_good", dont_filter=True)
 
     def good(self, response):
         path = response.meta["fault"]
@@ -61,15 +59,23 @@ class Meets(scrapekit.Spider):
         yield {"fault": error.request.meta["fault"], "next": f"{type(error).__name__}: {error}"}
 
 
-def meet(server, paths, output, *, tls=False, settings=None):
+def meet(server, paths, output, *, tls=False, proxy=None, settings=None, spider=Meets):
     """What came of a crawl over these faults: its report, what each answered, what the page after it was, seconds."""
-    requests = {
-        path: server.request(path, tls=tls, meta={"fault": path}, errback="failed", dont_filter=True) for path in paths
+    met = spider()
+    met.requests = {
+        path: server.request(
+            path,
+            tls=tls,
+            meta={"fault": path, "good": server.good(path[1:], like=path, tls=tls)},
+            errback="failed",
+            dont_filter=True,
+            **({"proxy": proxy} if proxy else {}),
+        )
+        for path in paths
     }
-    good = {path: server.good(path[1:], like=path, tls=tls) for path in paths}
     began = time.monotonic()
     report = scrapekit.run(
-        Meets(requests, good),
+        met,
         output=output,
         settings=(settings or {}) | {"http": HARSH["http"] | {"ca_bundle": server.ca_bundle}},
     )

@@ -46,7 +46,6 @@ AWAITED = {
     "/framing/length-negative", "/framing/length-underscore", "/framing/length-5000-digits",
     "/framing/chunk-minus-one", "/framing/chunk-underscore", "/framing/chunk-prefixed", "/framing/chunk-plus",
     "/framing/chunked-twice", "/framing/transfer-coding-unknown", "/tls/cut-body",
-    *(path for path, fault in FAULTS.items() if fault.group == "proxies"),
 }  # fmt: skip
 
 

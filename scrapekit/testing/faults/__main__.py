@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import sys
 from collections.abc import Sequence
@@ -23,6 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tls", action="store_true", help="speak TLS on it, with a CA of its own (needs trustme)")
     parser.add_argument("--list", action="store_true", help="list the faults and what scrapekit answers, and exit")
     parser.add_argument("--markdown", action="store_true", help="as --list, as the table of docs/robustness.md")
+    parser.add_argument(
+        "--places", action="store_true", help="print a second line: JSON of where each fault is, and the CA bundle"
+    )
     options = parser.parse_args(arguments)
     if options.list or options.markdown:
         row = "| `{0.path}` | {0.why} | {0.answer} |\n" if options.markdown else "{0.path:36} {0.answer:28} {0.why}\n"
@@ -32,7 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with serve_faults(options.host, options.port, tls=options.tls) as server:
             sys.stdout.write(f"{server.url}/\n")
-            if options.tls:
+            if options.places:
+                places = {"ca_bundle": server.ca_bundle, "proxy": server.proxy, "faults": server.places()}
+                sys.stdout.write(f"{json.dumps(places)}\n")
+            elif options.tls:
                 sys.stdout.write(f"http.ca_bundle: {server.ca_bundle}\n")
             sys.stdout.flush()
             signal.sigwait(_STOP)

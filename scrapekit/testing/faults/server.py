@@ -101,6 +101,15 @@ class FaultServer:
                 return self._doors.get(scheme) or self._open_door(scheme, Door(scheme), None, 0)
             return self._doors.get(fault.path) or self._open_door(fault.path, fault.door, fault, 0)
 
+    def places(self) -> dict[str, dict[str, str | None]]:
+        """Where each fault is met: the ``url``, the ``tls`` one if there is one, and the ``proxy`` to take."""
+        found: dict[str, dict[str, str | None]] = {}
+        for path, fault in FAULTS.items():
+            request = self.request(path)
+            tls = self.request(path, tls=True).url if fault.tls and fault.door is None else None
+            found[path] = {"url": request.url, "tls": tls, "proxy": request.proxy}
+        return found
+
     @property
     def proxy(self) -> str:
         """The URL of a proxy that does nothing wrong: plain HTTP by absolute URLs, TLS by CONNECT."""
@@ -157,6 +166,8 @@ class FaultServer:
         listener = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
         self._listeners.append(listener)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if door.kind == "raw":  # so that not all of a large request fits in there when nobody reads
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         listener.bind((self.host, port))
         port = listener.getsockname()[1]
         place = f"[{self.host}]" if ":" in self.host else self.host

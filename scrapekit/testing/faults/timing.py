@@ -40,7 +40,7 @@ def silent_port(talk: Talk) -> None:
     "/timing/reads-nothing",
     "DeadlineExceeded",
     door=Door(kind="raw"),
-    request={"method": "POST", "body": b"x" * 2**24},
+    request={"method": "POST", "body": b"x" * 5 * 2**20},
     slow=True,
 )
 def reads_nothing(talk: Talk) -> None:

@@ -1,0 +1,128 @@
+"""The faults by other ways: through proxies, in several processes, in bounded memory, with too few files, in a soak."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from faultcrawl import HARSH, meet
+
+from scrapekit.project.spiders import load_spider
+from scrapekit.testing.faults import FAULTS, serve_faults, soak
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+GUARD = 10.0
+BY_PATH = [path for path, fault in FAULTS.items() if fault.group == "timing" and fault.door is None]
+ENDLESS = [path for path in BY_PATH if "endless" in path or "flood" in path]
+
+
+@pytest.fixture(scope="module")
+def server():
+    with serve_faults() as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["absolute", "tunnel"])
+def proxied(request, server, tmp_path_factory):
+    """All faults of time, met through a proxy: one crawl."""
+    output = tmp_path_factory.mktemp("proxied") / "met.jsonl"
+    return meet(server, BY_PATH, output, tls=request.param, proxy=server.proxy)
+
+
+@pytest.mark.parametrize("path", BY_PATH)
+def test_faults_of_time_have_the_same_answer_through_a_proxy(proxied, path):
+    assert proxied.answers[path]["answer"] == FAULTS[path].answer
+    assert proxied.following[path] == "ok"
+
+
+def test_a_crawl_through_a_proxy_ends_and_leaves_nothing(proxied):
+    assert proxied.seconds < GUARD
+    proxied.assert_nothing_is_left()
+
+
+def test_some_faults_in_two_processes(server, tmp_path):
+    """The spider is found by its file, as processes need it; the requests are given by value."""
+    paths = [path for path, fault in FAULTS.items() if not fault.slow and not fault.second][::3]
+    spider = load_spider(f"{HERE / 'faultcrawl.py'}:Meets", ROOT)
+    crawl = meet(server, paths, tmp_path / "met.jsonl", settings={"fleet": "processes:2", "workers": 4}, spider=spider)
+    assert {path: answer["answer"] for path, answer in crawl.answers.items()} == {
+        path: FAULTS[path].answer.partition(",")[0] for path in paths
+    }
+    assert set(crawl.following.values()) == {"ok"}
+    assert crawl.report.workers == 8
+    assert crawl.report.stats.deaths == 0
+    crawl.assert_nothing_is_left()
+
+
+IN_A_PROCESS = """
+import json, resource, sys
+import scrapekit
+from scrapekit.project import fetch
+urls, settings, files = json.load(sys.stdin)
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+list(fetch(urls[:1], settings=settings))
+before = peak()
+if files:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+got = [getattr(one, "error", "Response") for one in fetch(urls[1:], settings=settings)]
+print(json.dumps([got, peak() - before]))
+"""
+
+
+def in_a_process(urls, settings, files=0):
+    """What each URL answers when a process of its own fetches them, and by how many MiB its memory peaked."""
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_PROCESS], input=json.dumps([urls, settings, files]), capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems count the peak otherwise")
+def test_what_has_no_end_does_not_fill_the_memory(server):
+    urls = [f"{server.url}{path}" for path in ENDLESS for _ in range(4)]
+    got, grown = in_a_process([f"{server.url}/good/first", *urls], HARSH | {"workers": 8})
+    assert "Response" not in got
+    assert len(got) == len(urls)
+    assert grown < 100  # MiB, for 8 at a time of at most 1 MiB each, and what the interpreter keeps
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_NOFILE means something else")
+def test_too_many_open_files_cost_requests_and_not_the_crawl(server):
+    """Sixty at once with forty files: some requests fail with the reason; the crawl ends, and later ones do not."""
+    slow = f"{server.url}/timing/silence"
+    good = [f"{server.url}/good/{number}" for number in range(5)]
+    settings = HARSH | {"workers": 60}
+    got, _ = in_a_process([f"{server.url}/good/first", *[slow] * 60, *good], settings, files=40)
+    assert "ConnectError" in got
+    assert got.count("Response") <= 5
+    assert len(got) == 65
+
+
+def test_a_soak_accounts_for_every_request(server, capsys):
+    places = {"ca_bundle": server.ca_bundle, "faults": server.places()}
+    verdict = soak.soak(places, count=300, seed=5, workers=32, total=0.5)
+    # The server's threads and connections are in this process too, so only the accounts are judged here.
+    assert [what for what in verdict.wrong if "threads" not in what and "files" not in what] == []
+    assert verdict.answers.total() + sum(t.count for t in verdict.report.stats.skipped.values()) == 300
+    assert len(verdict.answers) > 5
+
+
+def test_the_command_soaks_against_another_process(capsys, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    assert soak.main(["--requests", "40", "--total", "0.3", "--workers", "20"]) == 0
+    assert "all accounted for" in capsys.readouterr().out
+
+
+def test_memory_that_grows_is_seen():
+    def samples(*sizes):
+        return [soak.Sample(0, 0.0, size * 2**20, 0, 0) for size in sizes]
+
+    assert soak.flat(samples(50, 80, *[90] * 18))
+    assert soak.flat(samples(50))
+    assert not soak.flat(samples(50, 60, *range(70, 142, 4)))
