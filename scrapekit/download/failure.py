@@ -13,6 +13,7 @@ from urllib3.util.ssl_match_hostname import CertificateError
 from scrapekit.download.exchange import Exchange
 from scrapekit.download.tls import trouble
 from scrapekit.errors import (
+    BodyTooLarge,
     ConnectError,
     DeadlineExceeded,
     DNSError,
@@ -40,7 +41,10 @@ def failure(error: Exception, exchange: Exchange, place: str, maxsize: int, prox
     """
     if exchange.aborted or isinstance(error, u3.ClosedPoolError):
         return DownloadError(f"{place}: the downloader is closed")
+    with_proxy = proxy is not None and exchange.phase == "connecting" and not exchange.tunnelled
     if isinstance(error, DownloadError):  # raised by us, below urllib3
+        if with_proxy and isinstance(error, BodyTooLarge):
+            return ProxyError(f"{place}: the proxy {proxy}: its answer has no end")
         return type(error)(f"{place}: {error}")
     if isinstance(error, u3.EmptyPoolError):
         return PoolExhausted(
@@ -50,7 +54,7 @@ def failure(error: Exception, exchange: Exchange, place: str, maxsize: int, prox
     causes = list(_causes(error))
     if any(isinstance(cause, (TimeoutError, u3.ReadTimeoutError)) for cause in causes):
         return _timeout(exchange, place, proxy)
-    if any(isinstance(cause, u3.ProxyError) for cause in causes):
+    if with_proxy or any(isinstance(cause, u3.ProxyError) for cause in causes):
         return ProxyError(f"{place}: the proxy {proxy}: {_proxy_trouble(causes)}")
     return _direct(error, causes, exchange, place)
 
