@@ -68,6 +68,7 @@ class PlainConnection(HTTPConnection):
         resolver = exchange.terms.resolver
         addresses = self._addresses(host, port, check=check)
         failure: OSError = TimeoutError("the look-up of the name took all the time")
+        dead = set()  # families by which the network led nowhere, as far as we have seen here
         for index, (family, kind, protocol, _, address) in enumerate(addresses):
             left = exchange.until - monotonic()
             if left <= 0:
@@ -84,8 +85,10 @@ class PlainConnection(HTTPConnection):
             except OSError as error:
                 failure = error
                 resolver.failed(address)
+                if not isinstance(error, ConnectionError):  # that would be the host's doing
+                    dead.add(family)
             else:
-                resolver.worked(address)
+                resolver.worked(address, family, dead)
                 return sock
             if sock is not None:
                 sock.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import chain, zip_longest
 from threading import Event, Lock, Thread, current_thread
 from time import monotonic
@@ -82,6 +82,9 @@ class Resolver:
         self._answers: OrderedDict[tuple[str, int], _Answer] = OrderedDict()
         self._lookups: dict[tuple[str, int], _LookUp] = {}  # started or not, in the order in which they were asked for
         self._failed: OrderedDict[Any, float] = OrderedDict()  # socket addresses, and when no connection came of them
+        self._family: int | None = (
+            None  # the one to begin with, where the network is known to lead nowhere by the other
+        )
         self._awaited = 0  # threads whose look-up somebody waits for
         self._threads = 0  # all
         self._ended: list[Thread] = []  # those that may still have a last step to do
@@ -92,7 +95,7 @@ class Resolver:
             return f"<Resolver: {len(self._answers)} known, {len(self._lookups)} asked, {self._threads} threads>"
 
     def addresses(self, host: str, port: int, until: float) -> Addresses:
-        """The addresses of ``host``, those that :meth:`failed` last at the end. Blocks, at most until ``until``.
+        """The addresses of ``host``, those that :meth:`failed` at the end. Blocks, at most until ``until``.
 
         Raises:
             TimeoutError: There was no answer by ``until`` (monotonic seconds).
@@ -118,7 +121,8 @@ class Resolver:
         if answer.error is not None:
             raise socket.gaierror(*answer.error)  # a new one: shared by threads, its traceback would grow
         with self._lock:
-            return sorted(answer.addresses, key=lambda address: self._failed.get(address[4], 0.0))
+            failed, first = self._failed, self._family
+            return sorted(answer.addresses, key=lambda one: (failed.get(one[4], 0.0), first not in (None, one[0])))
 
     def failed(self, address: Any) -> None:
         """No connection came of this socket address: from now on it is the last one to try."""
@@ -128,11 +132,16 @@ class Resolver:
             if len(self._failed) > _NAMES:
                 self._failed.popitem(last=False)
 
-    def worked(self, address: Any) -> None:
-        """A connection came of this socket address."""
+    def worked(self, address: Any, family: int, dead: Collection[int]) -> None:
+        """A connection came of this socket address, where the network led nowhere by the families in ``dead``.
+
+        So a machine with only half an IPv6 loses that time with one host, and not with each.
+        """
         if self._failed:  # mostly empty, and then no lock is needed
             with self._lock:
                 self._failed.pop(address, None)
+                if dead and family not in dead:
+                    self._family = family
 
     def forget(self, host: str, port: int) -> None:
         """None of its addresses could be connected to: the host may have moved, so look it up again next time."""

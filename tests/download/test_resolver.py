@@ -1,5 +1,6 @@
 """The resolver: cached, shared, and never waited for longer than there is time."""
 
+import errno
 import gc
 import random
 import socket
@@ -315,7 +316,7 @@ def test_what_fails_is_tried_last_until_it_works(make_resolver):
     assert order() == [b, c, a]
     resolver.failed(b[4])
     assert order() == [c, a, b]
-    resolver.worked(a[4])
+    resolver.worked(a[4], socket.AF_INET, ())
     assert order() == [a, c, b]
 
 
@@ -339,6 +340,35 @@ def test_an_address_that_refuses_is_tried_last_next_time(make_site, make, fetch,
     for _ in range(3):
         assert fetch("http://both.test/", using=downloader).body == b"ok"
     assert tried == ["::1", "127.0.0.1", "127.0.0.1", "127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "second"),
+    [(OSError(errno.ENETUNREACH, "Network is unreachable"), ["127.0.0.1"]), (TimeoutError(), ["127.0.0.1"]),
+     (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), ["2001:db8::2", "127.0.0.1"])],
+    ids=["unreachable", "black hole", "refused"],
+)  # fmt: skip
+def test_a_network_without_ipv6_costs_one_host_and_not_each(make_site, make, fetch, monkeypatch, trouble, second):
+    """But that one host refuses says nothing of others."""
+    site = make_site()
+    tried = []
+    connect = socket.socket.connect
+
+    class NoIPv6(socket.socket):
+        def connect(self, address):
+            tried.append(address[0])
+            if self.family == socket.AF_INET6:
+                raise trouble
+            return connect(self, address)
+
+    monkeypatch.setattr("scrapekit.download.connection.socket.socket", NoIPv6)
+    addresses = {"one.test": "2001:db8::1", "two.test": "2001:db8::2"}
+    downloader = make(resolve=lambda host, _: [v6(addresses[host], site.port), v4("127.0.0.1", site.port)])
+    assert fetch("http://one.test/", host="one.test", using=downloader).body == b"hello"
+    assert tried == ["2001:db8::1", "127.0.0.1"]
+    tried.clear()
+    assert fetch("http://two.test/", host="two.test", using=downloader).body == b"hello"
+    assert tried == second
 
 
 def test_a_host_that_has_moved_is_looked_up_anew(make_site, make, fetch):
