@@ -2,9 +2,9 @@
 
 import contextlib
 import socket
-import threading
 from typing import NamedTuple
 
+from proxyserver import join
 from rawserver import Site
 
 
@@ -15,14 +15,6 @@ class Asked(NamedTuple):
     password: bytes
     host: str
     port: int
-
-
-def pump(source, sink):
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    with contextlib.suppress(OSError):
-        socket.socket.shutdown(sink, socket.SHUT_RDWR)
 
 
 class SocksServer(Site):
@@ -102,7 +94,4 @@ class SocksServer(Site):
         if self.code:
             return
         with socket.create_connection(("127.0.0.1", port)) as target:
-            back = threading.Thread(target=pump, args=(target, sock))
-            back.start()
-            pump(sock, target)
-            back.join(10)
+            join(sock, target)

@@ -1,36 +1,15 @@
 """Proxies: a real little proxy on loopback, for forwarding and for tunnels, over TCP and TLS."""
 
-import contextlib
 import socket
 import ssl
-import threading
 
 import pytest
+from proxyserver import tunnel
 from rawserver import reply
 
 from scrapekit.download.proxies import proxy_of
 from scrapekit.errors import ConnectError, DeadlineExceeded, DownloadError, ProtocolError, ProxyError, TLSError
 from scrapekit.messages import Request
-
-
-def pump(source, sink):
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    with contextlib.suppress(OSError):
-        socket.socket.shutdown(sink, socket.SHUT_RDWR)
-
-
-def tunnel(talk):
-    """Answer CONNECT; the names of the test resolve to loopback."""
-    port = int(talk.head.split(b" ")[1].rpartition(b":")[2])
-    with socket.create_connection(("127.0.0.1", port)) as target:
-        talk.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        back = threading.Thread(target=pump, args=(target, talk.sock))
-        back.start()
-        pump(talk.sock, target)
-        back.join(10)
-    return True
 
 
 @pytest.fixture(params=["http", "https"])
