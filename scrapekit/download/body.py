@@ -1,48 +1,97 @@
-"""The body of a response: read to its end or not at all, within the limits."""
+"""The body of a response: read to its end or not at all, within the limits, the large ones into a file."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from urllib3 import BaseHTTPResponse
 
-from scrapekit.download.decoding import decode
+from scrapekit.download.decoding import codings, decoded
 from scrapekit.download.exchange import Exchange
 from scrapekit.errors import BodyTooLarge, TruncatedBody
+from scrapekit.messages import Spool
 
 _CHUNK = 65_536
+_RATIO_FLOOR = 4 * 2**20  # decoded bytes below which no ratio is hostile: pages of one repeated row are honest
 
 
-def read_body(response: BaseHTTPResponse, exchange: Exchange) -> tuple[bytes, bool]:
-    """The decoded body, and whether its content codings were known.
+def read_body(response: BaseHTTPResponse, exchange: Exchange) -> tuple[bytes | Spool, bool]:
+    """The decoded body, in a file if it is large, and whether its content codings were known.
 
     Raises:
-        BodyTooLarge: It is over the limit, as announced, on the wire or decoded.
+        BodyTooLarge: It is over a limit, as announced, on the wire or decoded.
         TruncatedBody: It ended early, by its Content-Length or by its coding.
         ProtocolError: It is not in the coding that it says.
+        DownloadError: The disk is full.
         Exception: Whatever http.client and urllib3 raise about its framing.
     """
-    limit = exchange.terms.max_body
+    terms = exchange.terms
     length = response.length_remaining
-    if length is None:
-        body = _read_unknown(response, limit)
-    elif length > limit:
-        raise BodyTooLarge(f"a body of {length} bytes is announced, over the limit of {limit}")
-    elif length:
+    if length is not None and length > terms.max_body:
+        raise BodyTooLarge(f"a body of {length} bytes is announced, over the limit of {terms.max_body}")
+    if length == 0:
+        return response.read(decode_content=False), True  # nothing, but it gives the connection back
+    coding = response.headers.get("content-encoding")
+    pieces: Iterable[bytes]
+    if length is not None and length <= terms.spool_above:
         body = response.read(length, decode_content=False)
         if len(body) < length:
             raise TruncatedBody(f"the body ended after {len(body)} of {length} bytes")
+        if coding is None:
+            return body, True
+        pieces = (body,)
     else:
-        return response.read(decode_content=False), True  # nothing, but it gives the connection back
-    coding = response.headers.get("content-encoding")
-    return (body, True) if coding is None else decode(body, coding, limit, exchange.check)
+        pieces = _wire(response, terms.max_body, length)
+    names, known = codings(coding or "")
+    for name in names:
+        pieces = decoded(name, pieces, lambda size, name=name: _allow(size, name, exchange))  # type: ignore[misc]
+    return _gathered(iter(pieces), exchange), known
 
 
-def _read_unknown(response: BaseHTTPResponse, limit: int) -> bytes:
-    """A chunked body, or one that ends with the connection."""
-    pieces = []
+def _wire(response: BaseHTTPResponse, limit: int, length: int | None) -> Iterator[bytes]:
+    """A large body, a chunked one, or one that ends with the connection."""
     size = 0
-    for piece in response.stream(_CHUNK, decode_content=False):
+    while piece := response.read(_CHUNK, decode_content=False):
         size += len(piece)
         if size > limit:
             raise BodyTooLarge(f"the body is over the limit of {limit} bytes")
-        pieces.append(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        yield piece
+    if length is not None and size < length:
+        raise TruncatedBody(f"the body ended after {size} of {length} bytes")
+
+
+def _allow(size: int, name: str, exchange: Exchange) -> None:
+    """Let ``size`` bytes come out of a coding, or raise: all codings are judged by what came over the wire."""
+    exchange.check()
+    terms = exchange.terms
+    if size > terms.max_body:
+        raise BodyTooLarge(f"over {terms.max_body} bytes when decoded, from {exchange.received} bytes of {name}")
+    if size > _RATIO_FLOOR and size > terms.max_ratio * exchange.received:
+        raise BodyTooLarge(
+            f"{exchange.received} bytes of {name} become over {size}: {terms.max_ratio} to 1 is the limit"
+        )
+
+
+def _gathered(pieces: Iterator[bytes], exchange: Exchange) -> bytes | Spool:
+    """All pieces: in memory, as long as they are few."""
+    terms = exchange.terms
+    held = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size > terms.spool_above:
+            break
+    else:
+        return held[0] if len(held) == 1 else b"".join(held)
+    spool = Spool(terms.spool_dir)
+    try:
+        for piece in held:
+            spool.write(piece)
+        held.clear()
+        for piece in pieces:
+            spool.write(piece)
+    except BaseException:
+        spool.close()
+        raise
+    return spool

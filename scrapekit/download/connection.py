@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import socket
+import ssl
 from contextlib import ExitStack
 from time import monotonic
 from typing import Any
@@ -146,6 +147,7 @@ class TLSConnection(PlainConnection, HTTPSConnection):
         """As :meth:`PlainConnection.connect`."""
         with ExitStack() as self._while_connecting:
             super().connect()
+        self.sock.suppress_ragged_eofs = False  # type: ignore[union-attr]  # it is TLS now; _Wire wants to see them
 
     def _new_conn(self) -> socket.socket:
         sock = super()._new_conn()
@@ -213,9 +215,17 @@ class _Wire(io.RawIOBase):
             return 0
         exchange = self.exchange
         exchange.arm(self._sock)
-        size: int = self._sock.recv_into(buffer)
+        try:
+            size: int = self._sock.recv_into(buffer)
+        except ssl.SSLEOFError:
+            exchange.unclean = True  # anybody on the way may have cut it; a Content-Length or chunks would show that
+            return 0
         exchange.count(size)
         return size
+
+    def has_more(self) -> bool:
+        """Whether TLS has decrypted bytes that nobody has read: looking at the socket would not show them."""
+        return isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0
 
     def close(self) -> None:
         self._file.close()
@@ -232,6 +242,6 @@ class _Buffer(io.BufferedReader):
 
     def close(self) -> None:
         self.raw.ended = True
-        if self.peek(1):
+        if self.peek(1) or self.raw.has_more():
             self.raw.exchange.extra = True
         super().close()

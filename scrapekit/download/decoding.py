@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 try:
@@ -17,71 +17,83 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-from scrapekit.errors import BodyTooLarge, ProtocolError, TruncatedBody
+from scrapekit.errors import ProtocolError, TruncatedBody
 
-_SLICE = 65_536  # bytes fed to a decoder at once: the deadline is looked at in between
-_MEMBERS = 4096  # gzip members or zstd frames in one body: hostile are millions of empty ones
 _ZSTD_WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}  # 8 MiB: RFC 9659
+_SLICE = 65_536  # bytes fed to a decoder at once: the deadline is looked at in between
+_PIECE = 2**18  # bytes that a decoder may give at once: however small its input, it never fills the memory
+_MEMBERS = (
+    4096  # gzip members or zstd frames in one body, and one more for each KiB: hostile are millions of empty ones
+)
 
 
-def decode(body: bytes, coding: str, limit: int, check: Callable[[], None]) -> tuple[bytes, bool]:
-    """``body`` without its codings, and whether all of them were known: an unknown one is left as it is.
-
-    Pure but for ``check``; any thread.
+def codings(header: str) -> tuple[list[str], bool]:
+    """The codings to undo, the outermost first, and whether those are all: an unknown one ends it. Pure.
 
     Args:
-        body: What came over the wire.
-        coding: The Content-Encoding header: codings in the order in which they were applied. (urllib3 refuses responses
-            with more than five.)
-        limit: Bytes that it may have, after each coding.
-        check: Called now and then; raises when it is time to stop.
-
-    Raises:
-        BodyTooLarge: It is over the limit.
-        TruncatedBody: It ends before the coding's own end.
-        ProtocolError: It is not in that coding.
+        header: Content-Encoding: codings in the order in which they were applied. (urllib3 refuses responses with more
+            than five.)
     """
-    names = [name.strip() for name in coding.lower().split(",")]
-    for name in reversed(names):
+    names: list[str] = []
+    for part in reversed(header.lower().split(",")):
+        name = part.strip()
         if name not in ("", "identity"):
             if name not in _CODINGS:
-                return body, False
-            body = _undo(name, body, limit, check)
-    return body, True
+                return names, False
+            names.append(name)
+    return names, True
 
 
-def _undo(name: str, body: bytes, limit: int, check: Callable[[], None]) -> bytes:
-    """``body`` without one coding."""
+def decoded(name: str, pieces: Iterable[bytes], allow: Callable[[int], None]) -> Iterator[bytes]:
+    """``pieces`` without one coding, in bounded memory. Any thread.
+
+    Args:
+        name: One of :func:`codings`.
+        pieces: The encoded bytes, none of them empty.
+        allow: Called now and then with how many bytes came out so far; raises when it is too many, or time to stop.
+
+    Raises:
+        TruncatedBody: They end before the coding's own end.
+        ProtocolError: They are not in that coding.
+    """
     coding = _CODINGS[name]
-    output: list[bytes] = []
-    room = limit + 1  # one byte more than there may be shows that there is more
     stream: Any = None
-    members = 0
-    for start in range(0, len(body), _SLICE):
-        check()
-        data = body[start : start + _SLICE] if len(body) > _SLICE else body
-        while data:
+    members = taken = given = 0
+    for data in _slices(pieces):
+        taken += len(data)
+        rest: bytes | None = data
+        while rest or (rest is not None and stream is not None):
+            allow(given)
             if stream is None:
-                if members and not data.startswith(coding.another):
-                    return b"".join(output)  # bytes after the end are ignored, as everybody does
+                if members and not rest.startswith(coding.another):
+                    return  # bytes after the end are ignored, as everybody does
                 members += 1
-                if members > _MEMBERS:
+                if members > _MEMBERS + given // 1024:
                     raise ProtocolError(f"over {_MEMBERS} {name} streams in one body")
-                stream = coding.start(data)
+                stream = coding.start(rest)
             try:
-                part = stream.decompress(data, room)
+                part = stream.decompress(rest, _PIECE)
             except _ERRORS as error:
                 raise ProtocolError(f"the body is not {name}, as its Content-Encoding says, or is damaged") from error
-            output.append(part)
-            room -= len(part)
-            if room <= 0:
-                raise BodyTooLarge(f"over {limit} bytes when decoded, from {len(body)} bytes of {name}")
-            if not stream.eof:
-                break  # it took all, because it had room for more output
-            data, stream = stream.unused_data, None
+            if part:
+                given += len(part)
+                allow(given)
+                yield part
+            if stream.eof:
+                rest, stream = stream.unused_data, None
+            else:
+                rest = coding.rest(stream, part)
     if stream is not None:
-        raise TruncatedBody(f"the body breaks off within its {name} stream after {len(body)} bytes")
-    return b"".join(output)
+        raise TruncatedBody(f"the body breaks off within its {name} stream after {taken} bytes")
+
+
+def _slices(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        if len(piece) <= _SLICE:
+            yield piece
+        else:
+            for start in range(0, len(piece), _SLICE):
+                yield piece[start : start + _SLICE]
 
 
 class _Brotli:
@@ -96,32 +108,50 @@ class _Brotli:
     def decompress(self, data: bytes, room: int) -> bytes:
         output: bytes = self._stream.process(data, output_buffer_limit=room)
         self.eof = self._stream.is_finished()
+        self.needs_input = self.eof or self._stream.can_accept_more_data()
         return output
 
 
 def _deflate(data: bytes) -> Any:
     """A decoder for what servers mean by deflate: the zlib format (RFC 1950) or, by an old mistake, bare RFC 1951."""
-    header = int.from_bytes(data[:2])
-    return zlib.decompressobj(15 if header >> 8 & 15 == 8 and header % 31 == 0 else -15)
+    # The low bits of zlib's first byte are 8. Bare ones would say: a stored block, with padding that is not zero.
+    return zlib.decompressobj(15 if data[0] & 15 == 8 else -15)
+
+
+def _tail(stream: Any, part: bytes) -> bytes | None:
+    """What zlib has not read yet; perhaps nothing, while there is more to come out."""
+    return stream.unconsumed_tail if len(part) == _PIECE else None
+
+
+def _inside(stream: Any, part: bytes) -> bytes | None:
+    """The others keep what they have not read yet, and perhaps output for which there was no room."""
+    return None if stream.needs_input and len(part) < _PIECE else b""
 
 
 class _Coding(NamedTuple):
-    """How to decode: a new decoder for a stream that begins with these bytes, and how another stream begins."""
+    """How to decode.
+
+    Args:
+        start: A new decoder for a stream that begins with these bytes.
+        rest: What to feed it next, given what it gave last: None when it needs more input.
+        another: How another stream begins after the end of one.
+    """
 
     start: Callable[[bytes], Any]
+    rest: Callable[[Any, bytes], bytes | None]
     another: bytes | tuple[bytes, ...] = ()
 
 
-_GZIP = _Coding(lambda _: zlib.decompressobj(31), b"\x1f")
+_GZIP = _Coding(lambda _: zlib.decompressobj(31), _tail, b"\x1f")
 _ZSTD_FRAMES = (b"\x28", *(bytes([0x50 + n]) for n in range(16)))  # a frame, or one to be skipped
 _CODINGS = {
     "gzip": _GZIP,
     "x-gzip": _GZIP,
-    "deflate": _Coding(_deflate),
-    "br": _Coding(lambda _: _Brotli()),
-    "zstd": _Coding(lambda _: zstd.ZstdDecompressor(options=_ZSTD_WINDOW), _ZSTD_FRAMES),
+    "deflate": _Coding(_deflate, _tail),
+    "br": _Coding(lambda _: _Brotli(), _inside),
+    "zstd": _Coding(lambda _: zstd.ZstdDecompressor(options=_ZSTD_WINDOW), _inside, _ZSTD_FRAMES),
 }
 _ERRORS = (zlib.error, brotli.error, zstd.ZstdError)
 
 ACCEPTED = "gzip, deflate, br, zstd"
-"""The Accept-Encoding that asks for what :func:`decode` knows."""
+"""The Accept-Encoding that asks for what :func:`decoded` knows."""

@@ -26,7 +26,7 @@ from scrapekit.download.resolver import Addresses, Resolver, system_resolve
 from scrapekit.download.stats import PoolStats
 from scrapekit.download.tls import shareable, tls_context
 from scrapekit.errors import ProxyError
-from scrapekit.messages import Request
+from scrapekit.messages import Request, Spool
 
 _log = logging.getLogger(__name__)
 _PORT = re.compile(r":\d+$").search
@@ -43,17 +43,18 @@ class Reply(NamedTuple):
         url: The request's.
         status: The HTTP status; redirects are not followed.
         headers: Case-insensitive; several of one name are kept apart by ``getlist``.
-        body: Decoded of its Content-Encoding.
+        body: Decoded of its Content-Encoding; a large one is in a file, which whoever has the reply closes.
         elapsed: Seconds from the start of the exchange to its last byte.
         flags: What was odd: ``stale_connection`` (sent twice, because the server had closed an idle connection),
             ``bad_headers`` (a line in the header section was not a header; those after it may be missing),
-            ``unknown_encoding`` (the body is still encoded), ``extra_bytes`` (there were bytes after its end).
+            ``unknown_encoding`` (the body is still encoded), ``extra_bytes`` (there were bytes after its end),
+            ``unclean_close`` (the end of the TLS connection was the end of the body, and anybody may have caused it).
     """
 
     url: str
     status: int
     headers: HTTPHeaderDict
-    body: bytes
+    body: bytes | Spool
     elapsed: float
     flags: tuple[str, ...]
 
@@ -73,6 +74,9 @@ class Downloader:
         total_timeout: Seconds for the whole exchange, waiting for a connection included.
         pool_timeout: Seconds to wait for a connection of the pool.
         max_body: Bytes of a body, on the wire and decoded.
+        max_ratio: Decoded bytes for each byte on the wire, in a body of more than 4 MiB.
+        spool_above: Bytes of a body from which on it is kept in a temporary file, not in memory.
+        spool_dir: Folder of that file; None for the system's.
         verify: Whether certificates must be valid. False warns once, in the log.
         ca_bundle: Path of a PEM file; default certifi's.
         client_cert: Paths of certificate and key (None: in the same file), and the key's password or None.
@@ -104,6 +108,9 @@ class Downloader:
         total_timeout: float = 120.0,
         pool_timeout: float = 30.0,
         max_body: int = 32 * 2**20,
+        max_ratio: int = 250,
+        spool_above: int = 8 * 2**20,
+        spool_dir: str | None = None,
         verify: bool = True,
         ca_bundle: str | None = None,
         client_cert: tuple[str, str | None, str | None] | None = None,
@@ -118,7 +125,17 @@ class Downloader:
     ) -> None:
         self._workers = workers
         self._resolver = Resolver(resolve, ttl=dns_ttl, timeout=dns_timeout)
-        self._terms = Terms(connect_timeout, read_timeout, pool_timeout, max_body, self._resolver, not allow_private)
+        self._terms = Terms(
+            connect_timeout,
+            read_timeout,
+            pool_timeout,
+            max_body,
+            self._resolver,
+            not allow_private,
+            max_ratio,
+            spool_above,
+            spool_dir,
+        )
         self._total = total_timeout
         self._headers = merged(DEFAULT_HEADERS, {"User-Agent": user_agent} if user_agent else {})
         self._headers = merged(self._headers, headers or {})
@@ -265,6 +282,7 @@ def _flags(exchange: Exchange, decoded: bool) -> tuple[str, ...]:
         "bad_headers": exchange.defects,
         "unknown_encoding": not decoded,
         "extra_bytes": exchange.extra,
+        "unclean_close": exchange.unclean,
     }
     return tuple(flag for flag, holds in odd.items() if holds)
 

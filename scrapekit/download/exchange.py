@@ -25,6 +25,9 @@ class Terms(NamedTuple):
         max_body: Bytes of the body, on the wire and decoded.
         resolver: Finds the addresses of a host name.
         public_only: Whether a connection may be made to public addresses only; those of proxies may be others.
+        max_ratio: Decoded bytes of a large body for each byte on the wire.
+        spool_above: Bytes of a body from which on it is kept in a file.
+        spool_dir: Folder of that file; None for the system's.
     """
 
     connect: float
@@ -33,6 +36,9 @@ class Terms(NamedTuple):
     max_body: int
     resolver: Resolver = Resolver()
     public_only: bool = False
+    max_ratio: int = 250
+    spool_above: int = 8 * 2**20
+    spool_dir: str | None = None
 
 
 class Exchange(Timeout):
@@ -70,6 +76,7 @@ class Exchange(Timeout):
         self.armed = 0.0  # the timeout that the socket has now
         self.extra = False  # there were bytes after the end of the response
         self.defects = False  # the header section had lines that are not headers
+        self.unclean = False  # the TLS connection ended without a close_notify
 
     @property
     def elapsed(self) -> float:
@@ -79,7 +86,7 @@ class Exchange(Timeout):
     @property
     def plain(self) -> bool:
         """Whether nothing about it was odd."""
-        return not (self.fresh or self.defects or self.extra)
+        return not (self.fresh or self.defects or self.extra or self.unclean)
 
     @property
     def expired(self) -> bool:

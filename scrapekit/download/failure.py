@@ -70,8 +70,6 @@ def _direct(error: Exception, causes: list[BaseException], exchange: Exchange, p
         case u3.SSLError():
             return TLSError(f"{place}: {_line(trouble(_tls_cause(causes)))}")
     if any(isinstance(cause, http.client.IncompleteRead) for cause in causes):
-        if any(isinstance(cause, u3.InvalidChunkLength) for cause in causes):
-            return ProtocolError(f"{place}: the body has a malformed chunk size")
         return TruncatedBody(f"{place}: the body ended early: {_line(root)}")
     if isinstance(root, http.client.RemoteDisconnected):
         return ProtocolError(f"{place}: the server closed the connection before the end of its response's headers")
@@ -81,8 +79,6 @@ def _direct(error: Exception, causes: list[BaseException], exchange: Exchange, p
         # By TLS, some versions of Python can't tell a reset from an end; so both cut a body short.
         kind = TruncatedBody if exchange.phase == "reading the body" else ProtocolError
         return kind(f"{place}: the connection broke while {exchange.phase}: {_line(root)}")
-    if isinstance(error, u3.ProtocolError) and "prematurely" in str(error):  # urllib3 has no class for this one
-        return TruncatedBody(f"{place}: the body ended early, within its chunks")
     if exchange.phase == "sending the request":
         return DownloadError(f"{place}: the request can't be sent: {_line(error)}")
     if isinstance(error, (u3.HTTPError, http.client.HTTPException, ValueError)):

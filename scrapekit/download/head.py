@@ -6,6 +6,7 @@ first line that is not a header (cookies and all that come later are lost), and 
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import re
 from collections.abc import Callable, Iterator
@@ -15,6 +16,10 @@ _LONGEST = 2**18  # bytes of one header section; curl stops at 300 KB
 _SPACE = " \t\r\n"
 _INTERIM = 64  # 1xx answers before the final one
 _TOKEN = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+").fullmatch
+_CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}").fullmatch
+_LENGTH = re.compile(r"[0-9]{1,20}").fullmatch  # int() takes more than RFC 9110 §8.6
+_CHUNK_LINE = 2**13  # bytes of a chunk's size with its extensions, or of a trailer
+_NONE = {"", "identity"}
 _NO_BODY = frozenset({204, 304})
 
 
@@ -92,6 +97,39 @@ class HeadedResponse(http.client.HTTPResponse):
             self._on_defects()
         self._frame(head)
 
+    def _get_chunk_left(self) -> int | None:
+        """Bytes left of this chunk, or of the next; None after the last (RFC 9112 §7.1).
+
+        http.client's own takes ``-5``, ``1_0`` and ``0x5`` for sizes, and reads trailers without end.
+        """
+        left: int | None = self.chunk_left  # http.client's: 0 at a chunk's end, None before any
+        if left:
+            return left
+        if left == 0 and self._chunk_line() != b"":
+            raise http.client.HTTPException("a chunk is longer than its size")
+        size = self._chunk_line().partition(b";")[0].rstrip(b" \t")
+        if not _CHUNK_SIZE(size):
+            raise http.client.HTTPException(f"malformed chunk size {size[:20]!r}")
+        self.chunk_left = int(size, 16) or None
+        if self.chunk_left is None:
+            room = _LONGEST
+            with contextlib.suppress(http.client.IncompleteRead):  # all data are here, if not the end of the trailers
+                while line := self._chunk_line():
+                    room -= len(line)
+                    if room < 0:
+                        raise http.client.LineTooLong("trailer section")
+            self._close_conn()  # type: ignore[attr-defined]
+        return self.chunk_left
+
+    def _chunk_line(self) -> bytes:
+        """One line between chunks, without its end."""
+        line: bytes = self.fp.readline(_CHUNK_LINE)
+        if not line.endswith(b"\n"):
+            if len(line) == _CHUNK_LINE:
+                raise http.client.LineTooLong("line between chunks")
+            raise http.client.IncompleteRead(b"")
+        return line[:-2] if line.endswith(b"\r\n") else line[:-1]
+
     def _lines(self) -> Iterator[str]:
         size = 0
         readline = self.fp.readline
@@ -105,18 +143,21 @@ class HeadedResponse(http.client.HTTPResponse):
 
     def _frame(self, head: Head) -> None:
         """Where the body ends (RFC 9112 §6.3) and whether the connection can be used again (§9.3)."""
-        codings = head.values_of("transfer-encoding")
+        codings = {coding.lower() for coding in head.values_of("transfer-encoding")} - _NONE
         lengths = set(head.values_of("content-length"))
         options = {option.lower() for option in head.values_of("connection")}
-        self.chunked = "chunked" in (coding.lower() for coding in codings)
+        self.chunked = "chunked" in codings
         self.chunk_left = None
+        if len(codings) > self.chunked:
+            raise http.client.HTTPException(f"unknown Transfer-Encoding {', '.join(sorted(codings))}")
         self.length = None
-        if not self.chunked and lengths:
+        if not self.chunked and lengths not in (set(), {""}):
             length = lengths.pop()
             if lengths:
                 raise http.client.HTTPException(f"Content-Length is both {length} and {lengths.pop()}")
-            if length.isascii() and length.isdigit():
-                self.length = int(length[:20])
+            if not _LENGTH(length):
+                raise http.client.HTTPException(f"malformed Content-Length {length[:20]!r}")
+            self.length = int(length)
         if self.status in _NO_BODY or self.status < 200 or self._method == "HEAD":  # type: ignore[attr-defined]
             self.length = 0
         stays = "close" not in options if self.version == 11 else "keep-alive" in options

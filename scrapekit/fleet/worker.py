@@ -31,6 +31,7 @@ from scrapekit.messages import (
     Redirected,
     Request,
     Response,
+    Spool,
     Yielded,
     link_of,
 )
@@ -93,7 +94,11 @@ class Worker:
                 proxy=lease.proxy,
                 authorization=lease.authorization,
             )
-            return self._read(lease, reply)
+            try:
+                return self._read(lease, reply)
+            finally:
+                if isinstance(reply.body, Spool) and not self._keep:
+                    reply.body.close()
         except RequestError as error:
             return _failed(lease, {"id": lease.id}, error)
         except BaseException as error:  # noqa: BLE001  (a worker that dies would take its slot and its page with it)
@@ -206,4 +211,6 @@ def _next_hop(request: Request, reply: Reply, secret: Iterable[str]) -> Link:
 
 
 def _page(reply: Reply) -> Page:
-    return Page(reply.url, reply.status, list(reply.headers.items()), reply.body[:_PAGE_LIMIT])
+    body = reply.body
+    first = body.head(_PAGE_LIMIT) if isinstance(body, Spool) else body[:_PAGE_LIMIT]
+    return Page(reply.url, reply.status, list(reply.headers.items()), first)

@@ -1,4 +1,4 @@
-"""What flows between the rooms: values without I/O, safe to hand to any thread and to any process."""
+"""What flows between the rooms: values, safe to hand to any thread and to any process. A spool alone does I/O."""
 
 from scrapekit.messages.items import encode_item, is_item
 from scrapekit.messages.lease import Lease
@@ -6,6 +6,7 @@ from scrapekit.messages.link import Link, link_of, request_of
 from scrapekit.messages.outcome import Failed, Fetched, Lost, Outcome, Page, Redirected, Seeded, Yielded
 from scrapekit.messages.request import Request
 from scrapekit.messages.response import Response
+from scrapekit.messages.spool import Spool
 
 __all__ = [
     "Failed",
@@ -19,6 +20,7 @@ __all__ = [
     "Request",
     "Response",
     "Seeded",
+    "Spool",
     "Yielded",
     "encode_item",
     "is_item",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json as stdlib_json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import msgspec
@@ -12,8 +15,12 @@ from urllib3 import HTTPHeaderDict
 
 from scrapekit.errors import ParseError, RequestInvalid
 from scrapekit.messages.request import Request
+from scrapekit.messages.selection import SelectorList
+from scrapekit.messages.spool import Spool
 from scrapekit.web.encodings import decode, detect
 from scrapekit.web.urls import join
+
+_COPIED = 2**20  # bytes at once
 
 
 class Response:
@@ -23,22 +30,22 @@ class Response:
         url: The URL that was fetched.
         status: The HTTP status.
         headers: Case-insensitive; ``headers["Set-Cookie"]`` joins several, ``headers.getlist()`` keeps them apart.
-        body: The decoded body.
+        body: The decoded body; a large one may lie in a file.
         request: The :class:`Request` that this answers.
         elapsed: Seconds from the start of the exchange to its last byte.
         flags: What was odd about it, such as ``parse_truncated``.
         parse: Turns the response into its document; given by whoever makes the response.
     """
 
-    __slots__ = ("_base", "_doc", "_encoding", "_parse", "_text", "body", "elapsed", "flags", "headers", "request",
-                 "status", "url")  # fmt: skip
+    __slots__ = ("_base", "_body", "_doc", "_encoding", "_parse", "_spool", "_text", "elapsed", "flags", "headers",
+                 "request", "status", "url")  # fmt: skip
 
     def __init__(
         self,
         url: str,
         status: int = 200,
         headers: HTTPHeaderDict | None = None,
-        body: bytes = b"",
+        body: bytes | Spool = b"",
         *,
         request: Request,
         elapsed: float = 0.0,
@@ -48,7 +55,8 @@ class Response:
         self.url = url
         self.status = status
         self.headers = HTTPHeaderDict() if headers is None else headers
-        self.body = body
+        self._body: bytes | None = None if isinstance(body, Spool) else body
+        self._spool: Spool | None = body if isinstance(body, Spool) else None
         self.request = request
         self.elapsed = elapsed
         self.flags = list(flags)
@@ -59,12 +67,63 @@ class Response:
         self._base: str | None = None
 
     def __repr__(self) -> str:
-        return f"<Response {self.status} {self.url} {len(self.body)} bytes>"
+        return f"<Response {self.status} {self.url} {self.size} bytes>"
 
     @property
     def meta(self) -> dict[str, Any]:
         """The request's ``meta``."""
         return self.request.meta
+
+    @property
+    def body(self) -> bytes:
+        """The decoded body. One in a file is read into memory, however large it is; text, doc and css() do so too."""
+        if self._body is None:
+            assert self._spool is not None
+            self._body = self._spool.head(len(self._spool))
+        return self._body
+
+    @property
+    def size(self) -> int:
+        """Bytes of the decoded body."""
+        return len(self.body if self._spool is None else self._spool)
+
+    def iter_bytes(self, chunk: int = 65_536) -> Iterator[bytes]:
+        """The decoded body in pieces, of which a body that lies in a file has one in memory at a time.
+
+        Args:
+            chunk: Bytes of each piece but the last.
+        """
+        if chunk < 1:
+            raise ValueError(f"chunk must be a positive number of bytes, not {chunk}")
+        if self._spool is not None:
+            return self._spool.pieces(chunk)
+        body = self.body
+        return (body[start : start + chunk] for start in range(0, len(body), chunk))
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the decoded body to a file: all of it, or none. Folders are made, a file that is there is replaced.
+
+        Args:
+            path: Of the file; its last part must not be an existing folder.
+
+        Returns:
+            The path.
+
+        Raises:
+            OSError: It can't be written there; nothing is left behind.
+        """
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".scrapekit-{token_hex(8)}.part")
+        try:
+            with part.open("xb") as file:
+                for piece in self.iter_bytes(_COPIED):
+                    file.write(piece)
+            part.replace(target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        return target
 
     @property
     def encoding(self) -> str:
@@ -113,13 +172,13 @@ class Response:
         except (ValueError, RecursionError) as error:
             raise ParseError(f"not JSON: {error}", self.request) from error
 
-    def css(self, query: str) -> Any:
+    def css(self, query: str) -> SelectorList:
         """The elements, texts (``::text``) or attributes (``::attr(x)``) that ``query`` selects."""
-        return self._selecting("css")(query)
+        return self._selecting("css")(query)  # type: ignore[no-any-return]
 
-    def xpath(self, query: str, **variables: Any) -> Any:
+    def xpath(self, query: str, **variables: Any) -> SelectorList:
         """What the XPath 1.0 expression ``query`` selects; ``$name`` in it is ``variables["name"]``."""
-        return self._selecting("xpath")(query, **variables)
+        return self._selecting("xpath")(query, **variables)  # type: ignore[no-any-return]
 
     def re(self, pattern: str) -> list[str]:
         """All matches of the regular expression in the text: of its groups, where it has any."""

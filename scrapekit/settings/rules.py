@@ -5,6 +5,7 @@ A check returns the value to use, or raises ValueError with words that complete 
 
 from __future__ import annotations
 
+import os
 import re
 import string
 from collections.abc import Callable, Mapping
@@ -150,6 +151,16 @@ def existing_file(value: str | None) -> str | None:
     return str(path)
 
 
+def existing_folder(value: str | None) -> str | None:
+    """The path of a folder that is there and can be written to; otherwise as :func:`existing_file`."""
+    if value is None:
+        return None
+    path = Path(value).expanduser()
+    if not path.is_dir() or not os.access(path, os.W_OK):
+        raise ValueError(f"must be a folder that exists and can be written to, not {value!r}")
+    return str(path)
+
+
 def fingerprint(value: str) -> str:
     """A certificate's MD5, SHA-1 or SHA-256 in hex, with or without colons."""
     if not re.fullmatch(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}", value.replace(":", "").lower()):
@@ -188,6 +199,7 @@ def output_path(value: str) -> str:
 FORMS: Mapping[str, Callable[[Any], Any]] = {
     "http.max_body": size,
     "http.proxies.*": one_or_many,
+    "http.spool_above": size,
     "log.level": lower,
 }
 """Other ways to write a value, turned into the usual one before its type is checked."""
@@ -197,6 +209,7 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "http.user_agent": header_value,
     "http.headers.*": header_value,
     "http.ca_bundle": existing_file,
+    "http.spool_dir": existing_folder,
     "http.client_cert.cert": existing_file,
     "http.client_cert.key": existing_file,
     "http.server_hostnames.*": server_hostname,

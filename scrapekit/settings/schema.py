@@ -114,6 +114,9 @@ class HttpSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     dns: DnsSettings = field(default_factory=DnsSettings)
     allow_private: bool = True
     max_body: Size = 32 * 2**20
+    max_ratio: Count = 250
+    spool_above: Size = 8 * 2**20
+    spool_dir: str | None = None
     verify: bool = True
     ca_bundle: str | None = None
     client_cert: ClientCert = field(default_factory=ClientCert)

@@ -68,6 +68,7 @@ class Site:
         self.heads: list[bytes] = []
         self.accepted = 0
         self.greeting = b""
+        self.unclean = False  # end TLS without close_notify
         self.closing = threading.Event()
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -100,6 +101,12 @@ class Site:
             for sock in self._open:
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    def push(self, data):
+        """Send it over the connections that are open, unasked."""
+        with self._lock:
+            for sock in self._open:
+                sock.sendall(data)
 
     def wait_closed(self):
         """Wait until no connection is open."""
@@ -159,6 +166,10 @@ class Site:
         finally:
             with self._lock:
                 self._open.discard(sock)
+            if self.context and not self.unclean:
+                with contextlib.suppress(OSError, ValueError):
+                    sock.settimeout(0)  # send close_notify, wait for none
+                    sock.unwrap()
             sock.close()
 
 

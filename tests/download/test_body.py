@@ -7,6 +7,8 @@ import zlib
 import brotli
 import pytest
 from backports import zstd
+from hypothesis import given
+from hypothesis import strategies as st
 from rawserver import chunked, reply
 
 from scrapekit.download import decoding
@@ -124,13 +126,18 @@ def test_what_comes_after_deflate_is_ignored(serve, fetch):
 def test_what_comes_after_brotli_in_a_later_slice_is_ignored(monkeypatch):
     data = brotli.compress(PAGE)
     monkeypatch.setattr(decoding, "_SLICE", len(data))
-    assert decoding.decode(data + b"trailing", "br", len(PAGE), lambda: None) == (PAGE, True)
+    assert b"".join(decoding.decoded("br", [data + b"trailing"], lambda size: None)) == PAGE
 
 
 def test_a_large_body_is_decoded_in_slices(serve, fetch):
     body = b"".join(zlib.crc32(n.to_bytes(4)).to_bytes(4) for n in range(100_000))
     for name, encode in ENCODERS.items():
         assert fetch(serve(reply(encode(body), f"Content-Encoding: {name}"))).body == body
+
+
+def test_members_with_something_in_them_may_be_many():
+    data = gzip.compress(b"x" * 2000) * 6000  # as block-gzipped files have them
+    assert sum(map(len, decoding.decoded("gzip", [data], lambda size: None))) == 12_000_000
 
 
 def test_millions_of_empty_members_are_refused(serve, fetch):
@@ -192,12 +199,50 @@ def test_cut_chunks_are_truncated(serve, fetch, end):
         fetch(serve(chunked(b"abc", end=end)))
 
 
-@pytest.mark.parametrize(
-    "size", [b"zz", b"-5", b"-1", b"5;" + b"x" * 70_000], ids=["letters", "negative", "minus one", "extension"]
-)
+@pytest.mark.parametrize("size", [b"zz", b"-5", b"-1", b"1_0", b" 5", b"+5", b"0x5", b"", b";a", b"f" * 17])
 def test_malformed_chunk_sizes_are_errors(serve, fetch, size):
-    with pytest.raises((ProtocolError, TruncatedBody)):
-        fetch(serve(chunked(end=size + b"\r\nabcde\r\n0\r\n\r\n")))
+    with pytest.raises(ProtocolError, match="malformed chunk size"):
+        fetch(serve(chunked(b"first", end=size + b"\r\nabcde\r\n0\r\n\r\n")))
+
+
+def test_chunk_sizes_may_have_zeros_spaces_after_them_and_extensions(site, fetch):
+    site.routes["/"] = chunked(end=b"0005 ;a=b\r\nabcde\r\nA;" + b"x" * 5000 + b"\nfghijklmno\n0;last\r\n\r\n")
+    assert fetch(f"{site.url}/").body == b"abcdefghijklmno"
+    assert fetch(f"{site.url}/").body == b"abcdefghijklmno"
+    assert site.accepted == 1
+
+
+def test_chunk_extensions_and_trailers_have_limits(serve, fetch):
+    with pytest.raises(ProtocolError, match="line between chunks"):
+        fetch(serve(chunked(end=b"5;" + b"x" * 3_000_000 + b"\r\nabcde\r\n0\r\n\r\n")))
+    with pytest.raises(ProtocolError, match="trailer section"):
+        fetch(serve(chunked(b"abc", end=b"0\r\n" + (b"X: " + b"y" * 100 + b"\r\n") * 5000 + b"\r\n")))
+
+
+def test_a_chunk_has_the_size_that_it_says(serve, fetch):
+    with pytest.raises(ProtocolError, match="longer than its size"):
+        fetch(serve(chunked(end=b"3\r\nabcdef\r\n0\r\n\r\n")))
+
+
+def test_a_huge_chunk_is_stopped_at_the_limit(site, fetch, make):
+    site.routes["/"] = lambda talk: talk.send(chunked(end=b"f" * 16 + b"\r\n")) or talk.drip(b"x" * 65_536, every=0)
+    with pytest.raises(BodyTooLarge, match="over the limit of 300000 bytes"):
+        fetch(f"{site.url}/", using=make(max_body=300_000))
+
+
+@pytest.mark.parametrize("end", [b"0\r\n", b"0\r\nX-Trailer: 1\r\n", b"0\r\nX-Tr"])
+def test_after_the_last_chunk_the_connection_may_end(serve, fetch, end):
+    assert fetch(serve(chunked(b"abc", end=end))).body == b"abc"
+
+
+def test_many_tiny_chunks_take_no_memory(plain, fetch, make):
+    plain.routes["/"] = chunked(end=b"1\r\na\r\n" * 100_000 + b"0\r\n\r\n")
+    tracemalloc.start()
+    try:
+        assert fetch(f"{plain.url}/", using=make(total_timeout=60)).body == b"a" * 100_000
+        assert tracemalloc.get_traced_memory()[1] < 7_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_trailers_are_read_over(site, fetch):
@@ -227,8 +272,120 @@ def test_chunks_win_over_a_length_and_the_connection_is_not_trusted(site, fetch)
     assert site.accepted == 2
 
 
+@pytest.mark.parametrize("length", ["-5", "1_0", "+5", "0x5", "five", "5 5"])
+def test_a_malformed_content_length_is_an_error(site, fetch, length):
+    site.routes["/"] = lambda talk: talk.send(reply("hello", f"Content-Length: {length}", length=False)) or talk.hang()
+    with pytest.raises(ProtocolError, match="malformed Content-Length"):
+        fetch(f"{site.url}/")
+
+
+def test_an_empty_content_length_is_none(serve, fetch):
+    assert fetch(serve(reply("hello", "Content-Length:", length=False))).body == b"hello"
+
+
+def test_a_content_length_of_many_digits_is_refused(serve, fetch):
+    with pytest.raises(BodyTooLarge):
+        fetch(serve(reply("hello", "Content-Length: " + "9" * 20, length=False)))
+    with pytest.raises(ProtocolError):
+        fetch(serve(reply("hello", "Content-Length: " + "9" * 5000, length=False)))
+
+
+def test_an_unknown_transfer_coding_is_an_error(serve, fetch):
+    with pytest.raises(ProtocolError, match="unknown Transfer-Encoding chunked, gzip"):
+        fetch(serve(chunked(b"abc").replace(b" chunked", b" gzip, chunked", 1)))
+
+
+def test_a_response_pushed_unasked_answers_no_other_request(site, fetch):
+    site.routes["/push"] = lambda talk: talk.send(reply("first"))
+    assert fetch(f"{site.url}/push").body == b"first"
+    site.push(reply("unasked"))
+    assert fetch(f"{site.url}/").body == b"hello"
+    assert site.accepted == 2
+
+
+def test_what_tls_has_decrypted_beyond_the_end_answers_no_other_request(make_site, tls, fetch):
+    """The body is read up to its last byte, in the middle of a TLS record."""
+    site = make_site(tls)
+    body = b"x" * 32_768 * 3
+    site.routes["/two"] = reply(body, "X: " + "y" * 20) + reply("unasked") * 200
+    got = fetch(f"{site.url}/two")
+    assert (got.body, got.flags) == (body, ("extra_bytes",))
+    assert fetch(f"{site.url}/").body == b"hello"
+
+
+def test_an_end_of_tls_that_nobody_has_signed_is_flagged(make_site, tls, fetch, make):
+    site = make_site(tls)
+    site.routes["/"] = lambda talk: talk.send(reply(PAGE, length=False)) or True
+    assert fetch(f"{site.url}/").flags == ()
+    site.unclean = True
+    got = fetch(f"{site.url}/")
+    assert (got.body, got.flags) == (PAGE, ("unclean_close",))
+    site.routes["/"] = lambda talk: talk.send(reply(PAGE)) or True
+    assert fetch(f"{site.url}/").flags == ()
+    site.routes["/"] = lambda talk: talk.send(reply("half", "Content-Length: 10", length=False)) or True
+    with pytest.raises(TruncatedBody):
+        fetch(f"{site.url}/")
+
+
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
 def test_a_body_where_none_may_be_is_not_taken_for_the_next_response(site, fetch, status):
     site.routes["/none"] = reply("unexpected", status=status)
     assert fetch(f"{site.url}/none").body == b""
     assert fetch(f"{site.url}/").body == b"hello"
+
+
+def test_a_bomb_below_the_size_limit_is_stopped_by_its_ratio(serve, fetch, make, coding):
+    name, encode = coding
+    bomb = brotli.compress(b"\0" * 20_000_000, quality=4) if name == "br" else encode(b"\0" * 20_000_000)
+    url = serve(reply(bomb, f"Content-Encoding: {name}"))
+    with pytest.raises(BodyTooLarge, match="250 to 1 is the limit"):
+        fetch(url, using=make(max_body=10**9))
+    got = fetch(url, using=make(max_body=10**9, max_ratio=10**6, spool_above=10**9))
+    assert len(got.body) == 20_000_000
+
+
+def test_a_stacked_bomb_is_judged_by_what_came_over_the_wire(serve, fetch, make):
+    bomb = zstd.compress(gzip.compress(gzip.compress(b"\0" * 100_000_000)))
+    with pytest.raises(BodyTooLarge, match="250 to 1 is the limit"):
+        fetch(serve(reply(bomb, "Content-Encoding: gzip, gzip, zstd")), using=make(max_body=10**9))
+
+
+def test_a_small_page_may_have_any_ratio(serve, fetch):
+    page = b"<tr><td></td></tr>" * 200_000
+    assert fetch(serve(reply(gzip.compress(page), "Content-Encoding: gzip"))).body == page
+
+
+@given(
+    st.binary(max_size=3000).map(lambda data: data * 40),
+    st.sampled_from([*ENCODERS.items(), ("deflate", raw_deflate)]),
+    st.integers(1, 5000),
+    st.sampled_from([1, 7, 300, 2**18]),
+)
+def test_pieces_of_any_size_are_decoded_as_one(data, coding, size, piece):
+    name, encode = coding
+    encoded = encode(data)
+    sizes = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoding, "_PIECE", piece)
+        pieces = [encoded[n : n + size] for n in range(0, len(encoded), size)]
+        if piece > 1 or len(data) < 5000:
+            assert b"".join(decoding.decoded(name, pieces, sizes.append)) == data
+            assert max(sizes, default=0) == len(data)
+
+
+@given(st.binary(min_size=1, max_size=300), st.sampled_from(sorted(ENCODERS)), st.booleans())
+def test_any_bytes_are_decoded_or_refused(data, name, cut):
+    if cut:
+        data = ENCODERS[name](data)[:-1]
+    try:
+        b"".join(decoding.decoded(name, [data], lambda size: None))
+    except (ProtocolError, TruncatedBody):
+        return
+    assert not cut
+
+
+def test_codings_are_told_apart():
+    assert decoding.codings("gzip, , Identity, BR") == (["br", "gzip"], True)
+    assert decoding.codings("foo, gzip") == (["gzip"], False)
+    assert decoding.codings("gzip, foo") == ([], False)
+    assert decoding.codings("") == ([], True)

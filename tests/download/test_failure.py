@@ -125,7 +125,6 @@ def exchange(phase="reading the body"):
             TruncatedBody,
             "broke while reading",
         ),
-        (u3.ProtocolError("Response ended prematurely"), "reading the body", TruncatedBody, "within its chunks"),
         (ValueError("read length must be non-negative or -1"), "reading the body", ProtocolError, "not HTTP"),
         (ValueError("Invalid header value b'x'"), "sending the request", DownloadError, "can't be sent"),
         (u3.InvalidHeader("two lengths"), "waiting for the response", ProtocolError, "two lengths"),
