@@ -1,10 +1,11 @@
-"""Public fakes for tests: a clock, a fleet and a web for one thread, a sample site, a server that keeps count."""
+"""Public fakes for tests: a response, a clock, a fleet and a web for one thread, a sample site, a counting server."""
 
 from __future__ import annotations
 
 from scrapekit.testing.application import Application, Reply, RequestView
 from scrapekit.testing.clock import FakeClock
 from scrapekit.testing.fleet import FakeFleet, FakeSeeds
+from scrapekit.testing.response import response
 from scrapekit.testing.samplesite import SampleSite
 from scrapekit.testing.server import Server, serve
 from scrapekit.testing.web import LinkSpider, SimulatedPage, SimulatedWeb
@@ -21,5 +22,6 @@ __all__ = [
     "Server",
     "SimulatedPage",
     "SimulatedWeb",
+    "response",
     "serve",
 ]
