@@ -117,7 +117,7 @@ class HeadedResponse(http.client.HTTPResponse):
                 while line := self._chunk_line():
                     room -= len(line)
                     if room < 0:
-                        raise http.client.LineTooLong("trailer section")
+                        raise http.client.HTTPException(f"trailers of over {_LONGEST} bytes")
             self._close_conn()  # type: ignore[attr-defined]
         return self.chunk_left
 
@@ -126,7 +126,7 @@ class HeadedResponse(http.client.HTTPResponse):
         line: bytes = self.fp.readline(_CHUNK_LINE)
         if not line.endswith(b"\n"):
             if len(line) == _CHUNK_LINE:
-                raise http.client.LineTooLong("line between chunks")
+                raise http.client.HTTPException(f"a line of over {_CHUNK_LINE} bytes between chunks")
             raise http.client.IncompleteRead(b"")
         return line[:-2] if line.endswith(b"\r\n") else line[:-1]
 
@@ -143,7 +143,8 @@ class HeadedResponse(http.client.HTTPResponse):
 
     def _frame(self, head: Head) -> None:
         """Where the body ends (RFC 9112 §6.3) and whether the connection can be used again (§9.3)."""
-        codings = {coding.lower() for coding in head.values_of("transfer-encoding")} - _NONE
+        # Whole values: some servers send the header twice, but chunks within chunks ("chunked, chunked") nobody can mean.
+        codings = {value.lower() for name, value in head.items() if name.lower() == "transfer-encoding"} - _NONE
         lengths = set(head.values_of("content-length"))
         options = {option.lower() for option in head.values_of("connection")}
         self.chunked = "chunked" in codings

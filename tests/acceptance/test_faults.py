@@ -42,13 +42,6 @@ CASES = [
 ]
 
 
-AWAITED = {
-    "/framing/length-negative", "/framing/length-underscore", "/framing/length-5000-digits",
-    "/framing/chunk-minus-one", "/framing/chunk-underscore", "/framing/chunk-prefixed", "/framing/chunk-plus",
-    "/framing/chunked-twice", "/framing/transfer-coding-unknown", "/tls/cut-body",
-}  # fmt: skip
-
-
 def named(cases):
     return [pytest.param(path, tls, id=f"{'https' if tls else 'http'}{path}") for path, tls in cases]
 
@@ -56,8 +49,6 @@ def named(cases):
 @pytest.mark.parametrize(("path", "tls"), named(CASES))
 def test_the_answer_is_the_one_that_is_stated(met, path, tls):
     fault, crawl = FAULTS[path], met(path.split("/")[1], tls)
-    if path in AWAITED:
-        pytest.xfail("its answer comes with the next commits")
     answer = crawl.answers[path]
     assert answer["answer"] == fault.answer.partition(",")[0], answer
     if fault.ok:
@@ -89,5 +80,5 @@ def test_one_connection_survives_them_all(server, tmp_path, tls):
     assert {path: after for path, after in crawl.following.items() if after != "ok"} == {}
     assert {path: answer["answer"] for path, answer in crawl.answers.items()} == {
         path: FAULTS[path].answer.partition(",")[0] for path in paths
-    } | {path: crawl.answers[path]["answer"] for path in AWAITED & set(paths)}
+    }
     crawl.assert_nothing_is_left()

@@ -213,9 +213,9 @@ def test_chunk_sizes_may_have_zeros_spaces_after_them_and_extensions(site, fetch
 
 
 def test_chunk_extensions_and_trailers_have_limits(serve, fetch):
-    with pytest.raises(ProtocolError, match="line between chunks"):
+    with pytest.raises(ProtocolError, match="a line of over 8192 bytes"):
         fetch(serve(chunked(end=b"5;" + b"x" * 3_000_000 + b"\r\nabcde\r\n0\r\n\r\n")))
-    with pytest.raises(ProtocolError, match="trailer section"):
+    with pytest.raises(ProtocolError, match="trailers of over"):
         fetch(serve(chunked(b"abc", end=b"0\r\n" + (b"X: " + b"y" * 100 + b"\r\n") * 5000 + b"\r\n")))
 
 

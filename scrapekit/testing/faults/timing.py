@@ -164,7 +164,7 @@ def endless_body(talk: Talk) -> None:
     talk.flood(b"x")
 
 
-@fault("/timing/endless-trailers", "BodyTooLarge")
+@fault("/timing/endless-trailers", "ProtocolError")
 def endless_trailers(talk: Talk) -> None:
     """The body is complete, and then come trailer lines without end."""
     talk.send(head(HTML, CHUNKED), chunk(talk.page), b"0\r\n")
