@@ -143,7 +143,7 @@ class HeadedResponse(http.client.HTTPResponse):
 
     def _frame(self, head: Head) -> None:
         """Where the body ends (RFC 9112 §6.3) and whether the connection can be used again (§9.3)."""
-        # Whole values: some servers send the header twice, but chunks within chunks ("chunked, chunked") nobody can mean.
+        # Whole values: some servers send the header twice, but "chunked, chunked" are chunks within chunks.
         codings = {value.lower() for name, value in head.items() if name.lower() == "transfer-encoding"} - _NONE
         lengths = set(head.values_of("content-length"))
         options = {option.lower() for option in head.values_of("connection")}

@@ -68,7 +68,7 @@ def test_control_characters_in_values_become_spaces():
         (b"HTTP/1.1 304 Same\r\nContent-Length: 9\r\n\r\n", 0, False, False),
         (b"HTTP/1.1 101 Switching\r\n\r\n", 0, False, False),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n", None, True, False),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, identity\r\n\r\n", None, True, False),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n", None, True, False),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", None, True, True),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: x, Close\r\n\r\n", 5, False, True),
         (b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n", 5, False, True),
@@ -89,6 +89,7 @@ def test_framing(data, length, chunked, closes):
         b"Content-Length: 5,6",
         b"Content-Length: 5,",
         b"Transfer-Encoding: gzip",
+        b"Transfer-Encoding: chunked, chunked",
         b"Transfer-Encoding: chunk",
     ],
 )
