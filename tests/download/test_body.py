@@ -291,7 +291,7 @@ def test_a_content_length_of_many_digits_is_refused(serve, fetch):
 
 
 def test_an_unknown_transfer_coding_is_an_error(serve, fetch):
-    with pytest.raises(ProtocolError, match="unknown Transfer-Encoding chunked, gzip"):
+    with pytest.raises(ProtocolError, match="unknown Transfer-Encoding gzip, chunked"):
         fetch(serve(chunked(b"abc").replace(b" chunked", b" gzip, chunked", 1)))
 
 
