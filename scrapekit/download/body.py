@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator
 
 from urllib3 import BaseHTTPResponse
 
-from scrapekit.download.decoding import codings, decoded
+from scrapekit.download.decoding import PIECE, codings, decoded
 from scrapekit.download.exchange import Exchange
 from scrapekit.errors import BodyTooLarge, TruncatedBody
 from scrapekit.messages import Spool
 
-_CHUNK = 65_536
 _RATIO_FLOOR = 4 * 2**20  # decoded bytes below which no ratio is hostile: pages of one repeated row are honest
 
 
@@ -39,7 +38,7 @@ def read_body(response: BaseHTTPResponse, exchange: Exchange) -> tuple[bytes | S
             raise TruncatedBody(f"the body ended after {len(body)} of {length} bytes")
         if coding is None:
             return body, True
-        pieces = (body,)
+        pieces = (body[start : start + PIECE] for start in range(0, length, PIECE))
     else:
         pieces = _wire(response, terms.max_body, length)
     names, known = codings(coding or "")
@@ -51,7 +50,7 @@ def read_body(response: BaseHTTPResponse, exchange: Exchange) -> tuple[bytes | S
 def _wire(response: BaseHTTPResponse, limit: int, length: int | None) -> Iterator[bytes]:
     """A large body, a chunked one, or one that ends with the connection."""
     size = 0
-    while piece := response.read(_CHUNK, decode_content=False):
+    while piece := response.read(PIECE, decode_content=False):
         size += len(piece)
         if size > limit:
             raise BodyTooLarge(f"the body is over the limit of {limit} bytes")

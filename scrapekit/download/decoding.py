@@ -20,8 +20,7 @@ else:
 from scrapekit.errors import ProtocolError, TruncatedBody
 
 _ZSTD_WINDOW: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}  # 8 MiB: RFC 9659
-_SLICE = 65_536  # bytes fed to a decoder at once: the deadline is looked at in between
-_PIECE = 2**18  # bytes that a decoder may give at once: however small its input, it never fills the memory
+PIECE = 2**16  # bytes that a decoder gives at once: however small its input, it never fills the memory
 _MEMBERS = (
     4096  # gzip members or zstd frames in one body, and one more for each KiB: hostile are millions of empty ones
 )
@@ -49,7 +48,7 @@ def decoded(name: str, pieces: Iterable[bytes], allow: Callable[[int], None]) ->
 
     Args:
         name: One of :func:`codings`.
-        pieces: The encoded bytes, none of them empty.
+        pieces: The encoded bytes, none of them empty, most of them of ``PIECE`` bytes or less.
         allow: Called now and then with how many bytes came out so far; raises when it is too many, or time to stop.
 
     Raises:
@@ -59,7 +58,7 @@ def decoded(name: str, pieces: Iterable[bytes], allow: Callable[[int], None]) ->
     coding = _CODINGS[name]
     stream: Any = None
     members = taken = given = 0
-    for data in _slices(pieces):
+    for data in pieces:
         taken += len(data)
         rest: bytes | None = data
         while rest or (rest is not None and stream is not None):
@@ -72,7 +71,7 @@ def decoded(name: str, pieces: Iterable[bytes], allow: Callable[[int], None]) ->
                     raise ProtocolError(f"over {_MEMBERS} {name} streams in one body")
                 stream = coding.start(rest)
             try:
-                part = stream.decompress(rest, _PIECE)
+                part = stream.decompress(rest, PIECE)
             except _ERRORS as error:
                 raise ProtocolError(f"the body is not {name}, as its Content-Encoding says, or is damaged") from error
             if part:
@@ -85,15 +84,6 @@ def decoded(name: str, pieces: Iterable[bytes], allow: Callable[[int], None]) ->
                 rest = coding.rest(stream, part)
     if stream is not None:
         raise TruncatedBody(f"the body breaks off within its {name} stream after {taken} bytes")
-
-
-def _slices(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    for piece in pieces:
-        if len(piece) <= _SLICE:
-            yield piece
-        else:
-            for start in range(0, len(piece), _SLICE):
-                yield piece[start : start + _SLICE]
 
 
 class _Brotli:
@@ -120,12 +110,12 @@ def _deflate(data: bytes) -> Any:
 
 def _tail(stream: Any, part: bytes) -> bytes | None:
     """What zlib has not read yet; perhaps nothing, while there is more to come out."""
-    return stream.unconsumed_tail if len(part) == _PIECE else None
+    return stream.unconsumed_tail if len(part) == PIECE else None
 
 
 def _inside(stream: Any, part: bytes) -> bytes | None:
     """The others keep what they have not read yet, and perhaps output for which there was no room."""
-    return None if stream.needs_input and len(part) < _PIECE else b""
+    return None if stream.needs_input and len(part) < PIECE else b""
 
 
 class _Coding(NamedTuple):

@@ -126,16 +126,9 @@ class Downloader:
         self._workers = workers
         self._resolver = Resolver(resolve, ttl=dns_ttl, timeout=dns_timeout)
         self._terms = Terms(
-            connect_timeout,
-            read_timeout,
-            pool_timeout,
-            max_body,
-            self._resolver,
-            not allow_private,
-            max_ratio,
-            spool_above,
-            spool_dir,
-        )
+            connect_timeout, read_timeout, pool_timeout, max_body, self._resolver, not allow_private, max_ratio,
+            spool_above, spool_dir,
+        )  # fmt: skip
         self._total = total_timeout
         self._headers = merged(DEFAULT_HEADERS, {"User-Agent": user_agent} if user_agent else {})
         self._headers = merged(self._headers, headers or {})

@@ -15,8 +15,8 @@ from urllib3 import HTTPHeaderDict
 
 from scrapekit.errors import ParseError, RequestInvalid
 from scrapekit.messages.request import Request
-from scrapekit.messages.selection import SelectorList
 from scrapekit.messages.spool import Spool
+from scrapekit.selection import SelectorList
 from scrapekit.web.encodings import decode, detect
 from scrapekit.web.urls import join
 

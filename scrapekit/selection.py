@@ -1,4 +1,4 @@
-"""What ``response.css()`` and ``xpath()`` return, for type checkers: :mod:`scrapekit.parse` has the classes."""
+"""What queries return, for type checkers and annotations: :mod:`scrapekit.parse` has the classes."""
 
 # ruff: noqa: D102  (the classes say what each method does)
 
