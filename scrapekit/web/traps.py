@@ -46,7 +46,7 @@ def trap_in(url: str, limits: UrlLimits) -> Trap | None:
         segments.pop()  # /a/b/ is as deep as /a/b
     if depth is not None and len(segments) > depth:
         return Trap(PathTooDeep, f"{len(segments):,} segments, more than crawl.limits.path_depth ({depth})")
-    if repeats is not None and len(segments) > repeats:  # fewer can't be too many
+    if repeats is not None and len(segments) - len(set(segments)) >= repeats:  # else none can be there so often
         [(segment, times)] = Counter(segments).most_common(1)
         if times > repeats:
             which = f"{segment[:40]!r} {times:,} times in the path"
