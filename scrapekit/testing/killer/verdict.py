@@ -1,0 +1,67 @@
+"""What is wrong with an output: missing, doubled, torn and strange items."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Verdict(NamedTuple):
+    """Counts of items; of torn ones, of lines or files that can't be read."""
+
+    missing: int = 0
+    doubled: int = 0
+    torn: int = 0
+    strange: int = 0
+
+    @classmethod
+    def on(cls, output: Path, expected: Iterable[dict[str, Any]]) -> Verdict:
+        """Compare an output, ``.jsonl``, ``.json`` or ``.csv``, packed or not, with the items that must be in it."""
+        content = output.read_bytes() if output.exists() else b""
+        try:
+            content = gzip.decompress(content) if output.suffix == ".gz" else content
+        except (OSError, EOFError):
+            return cls(torn=1)
+        suffix = output.suffixes[0]
+        wanted = {_canonical(_flat(item) if suffix == ".csv" else item) for item in expected}
+        found: Counter[str] = Counter()
+        torn = 0
+        if suffix == ".csv":
+            found.update(map(_canonical, csv.DictReader(io.StringIO(content.decode(), newline=""))))
+        elif suffix == ".json":
+            try:
+                found.update(map(_canonical, json.loads(content)))
+            except ValueError:
+                torn = 1
+        else:
+            *lines, rest = content.split(b"\n")
+            torn = int(rest != b"")
+            for line in lines:
+                try:
+                    found[_canonical(json.loads(line))] += 1
+                except ValueError:
+                    torn += 1
+        return cls(
+            missing=len(wanted - found.keys()),
+            doubled=sum(count - 1 for count in found.values()),
+            torn=torn,
+            strange=len(found.keys() - wanted),
+        )
+
+
+def _canonical(item: Any) -> str:
+    return json.dumps(item, sort_keys=True)
+
+
+def _flat(item: dict[str, Any]) -> dict[str, str]:
+    """As a CSV has it."""
+    return {
+        name: "" if value is None else value if isinstance(value, str) else json.dumps(value)
+        for name, value in item.items()
+    }
