@@ -7,14 +7,13 @@ third time. The package itself has no failpoints: they are put around its parts 
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import sqlite3
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from scrapekit.cli.process import entry
 from scrapekit.engine import Frontier
 from scrapekit.export import lines, spool
 
@@ -119,4 +118,4 @@ def install(point: Failpoint) -> None:
 if __name__ == "__main__":
     if text := os.environ.get(VARIABLE):
         install(Failpoint(text))
-    sys.exit(entry())
+    runpy.run_module("scrapekit", run_name="__main__")
