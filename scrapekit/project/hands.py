@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from scrapekit.download import Downloader, PoolStats
 from scrapekit.errors import SpiderError
@@ -158,7 +159,9 @@ def _order(spider: Spider, settings: Settings) -> Order:
             f"arguments of spider {cls.name!r} must be JSON to reach worker processes: {error}"
         ) from error
     level = logging.getLogger().getEffectiveLevel()
-    return Order(os.fsencode(file), cls.__name__, arguments, msgspec.to_builtins(settings), level)
+    # The engine keeps the list of proxies and the credentials to itself: each lease has what its hop needs.
+    told = replace(settings, http=replace(settings.http, proxies={}, auth={}))
+    return Order(os.fsencode(file), cls.__name__, arguments, msgspec.to_builtins(told), level)
 
 
 def _downloader(spider: Spider, http: HttpSettings, workers: int, num_pools: int) -> Downloader:

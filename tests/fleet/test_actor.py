@@ -17,7 +17,7 @@ from scrapekit.messages import Lease, Request
 from scrapekit.project.hands import _order
 from scrapekit.project.luggage import pack
 from scrapekit.project.spiders import load_spider
-from scrapekit.settings import Settings
+from scrapekit.settings import Settings, load
 from scrapekit.testing import Reply, serve
 
 SPIDER = """
@@ -122,3 +122,12 @@ def test_an_actor_that_lacks_a_module_says_so_in_one_line(order, tmp_path):
     assert word[1:].decode() == "spiders/greeter.py:3: ModuleNotFoundError: No module named 'greetings'"
     assert away.end() == "/"
     assert list(tmp_path.glob("scrapekit-*")) == []
+
+
+def test_workers_are_not_told_the_proxies_and_credentials_of_others(order, tmp_path):
+    path = tmp_path / "again.py"
+    path.write_text("from scrapekit import Spider\nclass Again(Spider):\n    name = 'again'\n")
+    http = {"proxies": "http://me:hunter2@p", "auth": {"a.test": {"bearer": "hunter2"}}, "max_redirects": 3}
+    told = _order(load_spider(str(path), tmp_path)(), load(None, {"http": http}).settings)
+    assert "hunter2" not in repr(told)
+    assert told.settings["http"]["max_redirects"] == 3
