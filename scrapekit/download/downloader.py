@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, Self
 
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPHeaderDict
 from urllib3.exceptions import ProtocolError as BrokenConnection
+from urllib3.exceptions import ProxyError as BrokenProxy
 from urllib3.exceptions import SSLError
 from urllib3.util import Retry
 
@@ -261,7 +262,7 @@ def _send(
     }
     try:
         return pool.urlopen(request.method, target, **options)
-    except (BrokenConnection, SSLError) as error:
+    except (BrokenConnection, BrokenProxy, SSLError) as error:
         dropped = any(isinstance(cause, _DROPPED) for cause in error.args)
         if not (dropped and exchange.reused and not exchange.received and request.method in _IDEMPOTENT):
             raise

@@ -175,6 +175,16 @@ def test_a_proxy_that_hangs_up(proxy, fetch):
         fetch("http://target.test/", proxy=proxy.url)
 
 
+def test_a_proxy_that_closes_an_idle_connection_is_asked_once_more(make_site, fetch):
+    proxy = make_site()
+    answers = iter([reply("first"), None, reply("second")])
+    proxy.routes = {"*": lambda talk: talk.hang_up() if (answer := next(answers)) is None else talk.send(answer)}
+    assert fetch("http://target.test/1", proxy=proxy.url).body == b"first"
+    again = fetch("http://target.test/2", proxy=proxy.url)
+    assert (again.body, again.flags) == (b"second", ("stale_connection",))
+    assert proxy.accepted == 2
+
+
 def test_a_proxy_shows_no_password():
     made = proxy_of("http://user:secret@p.test:3128", lambda: None)
     assert repr(made) == "<Proxy p.test:3128>"
