@@ -55,6 +55,8 @@ class _Pool(HTTPConnectionPool):
         if conn is not None and conn.exchange.extra:
             conn.close()
         super()._put_conn(conn)
+        if conn is not None and self.pool is None:  # the pool was closed while this went into it: nobody else will
+            conn.close()
 
     def stats(self) -> HostStats:
         """Its numbers; with the manager's lock held."""

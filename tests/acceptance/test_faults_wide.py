@@ -47,7 +47,6 @@ def test_some_faults_in_two_processes(server, tmp_path):
     """The spider is found by its file, as processes need it; the requests are given by value."""
     kinds = ("connections", "tls", "proxies")
     paths = [path for path, fault in FAULTS.items() if fault.group in kinds and not fault.slow and not fault.second]
-    paths = [path for path in paths if path != "/tls/cut-body"]
     spider = load_spider(f"{HERE / 'faultcrawl.py'}:Meets", ROOT)
     crawl = meet(server, paths, tmp_path / "met.jsonl", settings={"fleet": "processes:2", "workers": 4}, spider=spider)
     assert {path: answer["answer"] for path, answer in crawl.answers.items()} == {

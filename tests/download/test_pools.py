@@ -152,3 +152,22 @@ def test_a_failed_connection_is_not_counted_as_opened(fetch, downloader):
         fetch(f"http://127.0.0.1:{port}/")
     assert (downloader.stats().requests, downloader.stats().opened) == (1, 0)
     assert_slots_are_free(downloader)
+
+
+def test_a_connection_that_comes_back_while_its_pool_closes_is_closed(plain, make, fetch):
+    """Between the look whether the pool is open and the put, close() may have emptied it."""
+    downloader = make()
+    fetch(f"{plain.url}/", using=downloader)
+    [pool] = downloader._pools.pools.values()
+    slots = pool.pool
+    conn = slots.get()
+
+    class Closing:
+        def put(self, conn, block):
+            slots.put(conn)
+            pool.pool = None
+
+    pool.pool = Closing()
+    pool._put_conn(conn)
+    assert conn.sock is None
+    pool.pool = slots
