@@ -262,6 +262,10 @@ def test_a_fingerprint_may_have_colons():
         ),
         ("http: {ca_bundle: nope.pem}", "settings.yaml:1: http.ca_bundle must be a file that exists, not 'nope.pem'"),
         (
+            "http: {spool_dir: nowhere}",
+            "settings.yaml:1: http.spool_dir must be a folder that exists and can be written to, not 'nowhere'",
+        ),
+        (
             "http: {fingerprints: {a.example: ab}}",
             "settings.yaml:1: http.fingerprints.a.example must be a certificate's fingerprint",
         ),
