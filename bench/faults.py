@@ -6,10 +6,12 @@ One fetch at a time, `total` seconds each, with connect and read timeouts that a
 import argparse
 import contextlib
 import statistics
+import threading
 import time
 
 from scrapekit.download import Downloader
 from scrapekit.errors import DownloadError
+from scrapekit.messages import Request
 from scrapekit.testing.faults import FAULTS, serve_faults
 
 
@@ -43,6 +45,16 @@ def main():
                     seen.append(worst)
                     cells.append(f"{worst * 1000:.1f}")
                 print(f"{fault.path:34} " + " ".join(f"{cell:>8}" for cell in cells), flush=True)
+    asked = threading.Event()  # never set before the end: the resolver gives no answer
+    make |= {"resolve": lambda *_: asked.wait(30) and [], "dns_timeout": 60, "total_timeout": options.total}
+    with Downloader(**make) as downloader:
+        for scheme in ("http", "https"):
+            began = time.perf_counter()
+            with contextlib.suppress(DownloadError):
+                downloader.fetch(Request(f"{scheme}://{scheme}.test/"), host="test")
+            seen.append(time.perf_counter() - began - options.total)
+            print(f"a resolver without an answer, {scheme:5} {seen[-1] * 1000:7.1f}", flush=True)
+        asked.set()
     print(f"{len(seen)} measured: worst {max(seen) * 1000:.1f} ms, median {statistics.median(seen) * 1000:.1f} ms")
     early = min(seen)
     print(f"earliest {early * 1000:.1f} ms")

@@ -48,7 +48,8 @@ class Meets(scrapekit.Spider):
 
     def good_page(self, request, callback="good"):
         meta = request.meta
-        return scrapekit.Request(meta["good"], callback=callback, meta=meta, errback="not_good", dont_filter=True)
+        options = {"callback": callback, "meta": meta, "errback": "not_good", "dont_filter": True}
+        return scrapekit.Request(meta["good"], proxy=meta["proxy"], **options)
 
     def good(self, response):
         path = response.meta["fault"]
@@ -66,7 +67,7 @@ def meet(server, paths, output, *, tls=False, proxy=None, settings=None, spider=
         path: server.request(
             path,
             tls=tls,
-            meta={"fault": path, "good": server.good(path[1:], like=path, tls=tls)},
+            meta={"fault": path, "good": server.good(path[1:], like=path, tls=tls), "proxy": proxy},
             errback="failed",
             dont_filter=True,
             **({"proxy": proxy} if proxy else {}),

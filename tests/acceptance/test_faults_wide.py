@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from faultcrawl import HARSH, meet
 
+import scrapekit
 from scrapekit.project.spiders import load_spider
 from scrapekit.testing.faults import FAULTS, serve_faults, soak
 
@@ -41,6 +42,21 @@ def test_faults_of_time_have_the_same_answer_through_a_proxy(proxied, path):
 def test_a_crawl_through_a_proxy_ends_and_leaves_nothing(proxied):
     assert proxied.seconds < GUARD
     proxied.assert_nothing_is_left()
+
+
+def test_requests_with_bodies_go_through_the_proxy(server):
+    urls = [f"{server.url}/good/{number}" for number in range(4)]
+    requests = [scrapekit.Request(url, method="POST", body=b"x" * 300_000, proxy=server.proxy) for url in urls]
+    one = HARSH | {"workers": 1, "throttle": {"maxsize": 1}}
+    assert [answer.status for answer in scrapekit.fetch(requests, settings=one)] == [200] * 4
+
+
+@pytest.mark.parametrize(
+    "path", ["/tls/expired", "/tls/not-yet-valid", "/tls/wrong-host", "/tls/self-signed", "/tls/unknown-ca"]
+)
+def test_without_verification_the_certificate_is_all_that_was_wrong(server, path):
+    [answer] = scrapekit.fetch(server.request(path), settings=HARSH | {"http": {"verify": False}})
+    assert FAULTS[path].body in answer.body
 
 
 def test_some_faults_in_two_processes(server, tmp_path):

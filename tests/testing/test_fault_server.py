@@ -74,6 +74,14 @@ def test_unknown_paths_are_404():
     assert answer.status == 404
 
 
+def test_it_serves_tls_on_its_common_port_and_on_ipv6():
+    with serve_faults("::1", tls=True) as server:
+        assert server.url.startswith("https://[::1]:")
+        settings = {"robots": {"obey": False}, "http": {"ca_bundle": server.ca_bundle}}
+        [answer] = scrapekit.fetch(server.good("page"), settings=settings)
+    assert answer.body.count(b"[scrapekit /good/page]") == 1
+
+
 def test_nothing_is_left_of_clients_that_stay():
     with serve_faults() as server, socket.create_connection(server.url.partition("://")[2].split(":")) as client:
         client.sendall(b"GET /timing/dripped-body HTTP/1.1\r\n\r\n")

@@ -104,7 +104,7 @@ def tunnel_reset(talk: Talk) -> None:
 def relay(talk: Talk) -> None:
     """A proxy as it should be: plain HTTP by absolute URLs, everything else by CONNECT; it passes on what comes.
 
-    Also resets, and it never says a word of its own unless a target can't be reached.
+    Also resets. It never says a word of its own.
     """
     buffer = bytearray()
     found = receive_head(talk.sock, buffer)
@@ -129,6 +129,7 @@ def relay(talk: Talk) -> None:
         else:
             to.sendall(_head(found))
         to.sendall(buffer)
+        due = _length(found) - len(buffer)  # bytes of the request's body that are still to come
         while not talk.closing.is_set():
             for key, _ in selector.select(0.5):
                 assert isinstance(key.fileobj, socket.socket)
@@ -141,8 +142,9 @@ def relay(talk: Talk) -> None:
                     return
                 if key.fileobj is not talk.sock:
                     talk.sock.sendall(data)
-                elif tunnel:
+                elif tunnel or due > 0:
                     to.sendall(data)
+                    due -= len(data)
                 else:
                     # One connection to us serves requests to any target, each of which comes with its head.
                     buffer = bytearray(data)
@@ -151,11 +153,17 @@ def relay(talk: Talk) -> None:
                         return
                     to = upstream(_place(another[1]))
                     to.sendall(_head(another) + buffer)
+                    due = _length(another) - len(buffer)
 
 
 def _place(target: str) -> str:
     """``host:port`` of a CONNECT's target, or of an absolute URL."""
     return target.partition("://")[2].partition("/")[0] if "://" in target else target
+
+
+def _length(found: tuple[str, str, dict[str, str]]) -> int:
+    """Bytes of the body of a request."""
+    return int(found[2].get("content-length", "0"))
 
 
 def _head(found: tuple[str, str, dict[str, str]]) -> bytes:

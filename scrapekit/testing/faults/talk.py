@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 
 _PIECE = 65_536
@@ -132,8 +132,3 @@ CHUNKED = "Transfer-Encoding: chunked"
 def chunk(data: bytes) -> bytes:
     """One chunk (RFC 9112, 7.1)."""
     return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-def pieces(data: bytes, size: int) -> Iterator[bytes]:
-    """``data`` in pieces of ``size`` bytes."""
-    return (data[start : start + size] for start in range(0, len(data), size))
