@@ -115,7 +115,7 @@ class AnsweringFleet:
         self.isolates = False
         self.done = 0
         self.spent = 0.0
-        self.marks: list[tuple[int, float, float]] = []  # (done, clock, spent), every thousand
+        self.marks: list[tuple[int, float, float, float]] = []  # (done, clock, spent, CPU seconds), every thousand
         self._inbox = inbox
         self._hosts = [f"host{n}.example.com" for n in range(hosts)]
         self._fingerprints = bytearray()  # of every URL, by its number
@@ -144,7 +144,7 @@ class AnsweringFleet:
         now = time.perf_counter()
         self.spent += now - began
         if self.done % 1_000 == 0:
-            self.marks.append((self.done, now, self.spent))
+            self.marks.append((self.done, now, self.spent, time.process_time()))
 
     def close(self, deadline: float) -> None:
         """Nothing is under way, ever."""
@@ -161,14 +161,15 @@ class AnsweringFleet:
         return Link(f"https://{host}/page-{number}.html", host, fingerprint)
 
 
-def rates(marks: list[tuple[int, float, float]], at: int, width: int) -> dict[str, float]:
+def rates(marks: list[tuple[int, float, float, float]], at: int, width: int) -> dict[str, float]:
     """Requests a second over the ``width`` requests that end at ``at``: with, and without the fleet's own time."""
-    by_done = {done: (clock, spent) for done, clock, spent in marks}
-    (began, spent_before), (ended, spent_after) = by_done[at - width], by_done[at]
+    by_done = {done: rest for done, *rest in marks}
+    (began, spent_before, cpu_before), (ended, spent_after, cpu_after) = by_done[at - width], by_done[at]
     whole = ended - began
     return {
         "requests_per_second": round(width / whole),
         "without_the_fleet": round(width / (whole - (spent_after - spent_before))),
+        "requests_per_cpu_second": round(width / (cpu_after - cpu_before)),
         "fleet_us_each": round((spent_after - spent_before) / width * 1e6, 1),  # grows when something else runs
     }
 

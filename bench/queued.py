@@ -61,7 +61,8 @@ def add(path: Path, count: int, hosts: int) -> dict[str, float]:
         encoded = time.perf_counter()
         batch = Batch()
         for link in links:
-            batch.add(link, 1, None)
+            if link.fingerprint is not None and frontier.seen.add(link.fingerprint):
+                batch.add(link, 1, None)
         with frontier.commit(batch):
             pass
         encoding += encoded - began

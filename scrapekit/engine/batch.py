@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
+from scrapekit.engine.host import Queued
 from scrapekit.engine.schema import DONE, PENDING
-from scrapekit.messages import Link
+from scrapekit.messages import Link, request_of
 from scrapekit.safe import masked
 
-Row = tuple[bytes | None, str, str, str | None, int, int, int, int | None, bytes | None]
 End = tuple[int, float, int, int | None, str | None, int]
+
+
+class Row(NamedTuple):
+    """A new request, as the frontier's columns."""
+
+    fingerprint: bytes | None
+    host: str
+    url: str
+    callback: str | None
+    priority: int
+    depth: int
+    redirects: int
+    parent: int | None
+    extra: bytes | None
+
+    def queued(self, number: int) -> Queued:
+        """The same for the window, under its number."""
+        request = request_of(self.url, self.callback, self.priority, self.extra, self.fingerprint is None)
+        return Queued(number, request, self.host, self.depth, redirects=self.redirects)
 
 
 class Batch:
@@ -19,8 +38,8 @@ class Batch:
         self.lines: list[bytes] = []  # items, one JSON object each
         self.ends: list[End] = []  # what the leases came to: (state, not_before, attempts, status, error, id)
         self.crashes: list[tuple[int, int]] = []  # (crashes, id) of leases whose process has died
-        self.rows: list[Row] = []  # new requests, as the frontier's columns
-        self.found: dict[str, int] = {}  # hosts of the new requests, with their highest priority
+        self.rows: list[Row] = []  # new requests
+        self.found: dict[str, int] = {}  # hosts of leases that go back to pending at once, with the highest priority
         self.pages: dict[str, int] = {}  # that have come, by host
         self.holds: list[tuple[str, float, str]] = []  # (host, not_before, reason)
         self.robots: list[tuple[str, float, int, bytes]] = []  # (origin, fetched, status, body)
@@ -38,10 +57,18 @@ class Batch:
     def add(self, link: Link, depth: int, parent: int | None, redirects: int = 0) -> None:
         """A new request, found on the page of ``parent``."""
         self.rows.append(
-            (link.fingerprint, link.host, link.url, link.callback, link.priority, depth, redirects, parent, link.extra)
+            Row(
+                link.fingerprint,
+                link.host,
+                link.url,
+                link.callback,
+                link.priority,
+                depth,
+                redirects,
+                parent,
+                link.extra,
+            )
         )
-        if link.priority > self.found.get(link.host, -(2**63)):
-            self.found[link.host] = link.priority
 
     def end(
         self,

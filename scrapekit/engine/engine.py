@@ -247,7 +247,8 @@ class Engine:
         batch.meta["stats"] = stats
         if self._jar is not None:
             batch.cookies = self._jar.changes()
-        with frontier.commit(batch) as added:
+        more = self._stop_reason is None
+        with frontier.commit(batch, (lambda number, row: scheduler.admit(number, row, now)) if more else None):
             promoted: Mapping[str, int] = {}
             if self._next_retry is not None and self._next_retry <= now:
                 promoted = frontier.promote(now)
@@ -257,12 +258,10 @@ class Engine:
             if scheduler.overflow_room:
                 scheduler.forget_idle(now)
                 scheduler.look(frontier.hosts_after)
-            if self._stop_reason is None:
+            if more:
                 for wish in scheduler.wishes():
                     frontier.give_back(scheduler.refill(wish, frontier.lease(wish.host, wish.limit), now))
-        stats.queued += added
-        stats.duplicates += len(batch.rows) - added
-        self._open += added - batch.finished
+        self._open += len(batch.rows) - batch.finished
         if batch.retries or promoted:
             self._next_retry = frontier.next_retry()
         if self._audience is not None and (batch.lines or batch.kept):

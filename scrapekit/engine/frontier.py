@@ -5,25 +5,28 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any, Literal
 
 import msgspec
 
-from scrapekit.engine.batch import Batch
+from scrapekit.engine.batch import Batch, Row
 from scrapekit.engine.host import Queued
 from scrapekit.engine.schema import DONE, LEASED, PENDING, QUARANTINED, SCHEMA, STATES, VERSION
+from scrapekit.engine.seen import Seen
 from scrapekit.errors import FrontierError
 from scrapekit.messages import request_of
 from scrapekit.safe import masked
 
+Admit = Callable[[int, Row], bool]
 Durability = Literal["process", "power"]
 
 _COLUMNS = "id, fingerprint IS NULL, host, url, callback, priority, depth, redirects, extra, attempts, crashes"
 
 _END = f"""UPDATE requests SET state = ?, not_before = ?, attempts = ?, status = ?, error = ?
     WHERE id = ? AND state = {LEASED}"""
-_ADD = """INSERT OR IGNORE INTO requests
-    (fingerprint, host, url, callback, priority, depth, redirects, parent, extra) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_ADD = """INSERT INTO requests (id, state, fingerprint, host, url, callback, priority, depth, redirects, parent, extra)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _LEASE = f"""UPDATE requests SET state = {LEASED} WHERE id IN (
     SELECT id FROM requests WHERE state = {PENDING} AND not_before = 0 AND host = ? ORDER BY priority DESC, id LIMIT ?
     ) RETURNING {_COLUMNS}"""
@@ -36,6 +39,7 @@ _NEXT_HOST = f"""SELECT host FROM requests
 
 _PAGES = f"""SELECT host, count(*) FROM requests
     WHERE state = {DONE} AND status NOT BETWEEN 300 AND 399 GROUP BY host"""
+_KNOWN = "SELECT fingerprint FROM requests WHERE fingerprint IS NOT NULL"
 _CALLBACKS = f"""SELECT callback, count(*) FROM requests
     WHERE state <= {LEASED} AND callback IS NOT NULL GROUP BY callback"""
 _CHAIN = """WITH RECURSIVE chain (fingerprint, parent, redirects) AS (
@@ -69,21 +73,23 @@ class Frontier:
             self._db = connect(path, isolation_level=None, cached_statements=64, check_same_thread=False)
             try:
                 self._db.executescript(
-                    "PRAGMA journal_mode = WAL; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;"
+                    "PRAGMA journal_mode = WAL; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;"
                     f"PRAGMA synchronous = {'FULL' if durability == 'power' else 'NORMAL'};"
                 )
                 if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
                     self._db.executescript(f"BEGIN; {SCHEMA} COMMIT;")
                 self._meta = dict(self._db.execute("SELECT key, value FROM meta"))
+                if self._meta.get("version") != str(VERSION):
+                    raise FrontierError(
+                        f"{path}: the job was written by another version of scrapekit "
+                        f"(schema {self._meta.get('version')}, this one reads {VERSION}): finish it with that version"
+                    )
+                self._newest: int = self._db.execute("SELECT max(id) FROM requests").fetchone()[0] or 0
+                self.seen = Seen(map(itemgetter(0), self._db.execute(_KNOWN)), self._newest)
+                """The fingerprints of all requests, and of those that the next commit will add."""
             except BaseException:
                 self._db.close()
                 raise
-        if self._meta.get("version") != str(VERSION):
-            self._db.close()
-            raise FrontierError(
-                f"{path}: the job was written by another version of scrapekit "
-                f"(schema {self._meta.get('version')}, this one reads {VERSION}): finish it with that version"
-            )
 
     def recover(self, in_flight: Iterable[int], now: float, max_wait: float, quarantine_after: int) -> list[str]:
         """Take up a job that was left: all leases go back to pending at once.
@@ -119,35 +125,25 @@ class Frontier:
         return default if value is None else msgspec.json.decode(value)
 
     @contextlib.contextmanager
-    def commit(self, batch: Batch) -> Iterator[int]:
+    def commit(self, batch: Batch, admit: Admit | None = None) -> Iterator[None]:
         """Make ``batch`` final, with what the body of the ``with`` adds: leases, promotions. All of it or nothing.
 
-        The value is how many of the batch's requests were new.
+        Its requests are new: whoever put them there has asked :attr:`seen`, and told it.
+
+        Args:
+            batch: What to make final.
+            admit: Asked for each new request, by its number and row, whether it is leased at once; None: none is.
         """
-        with self._guarded(), self._transaction():
-            db = self._db
-            if batch.ends and db.executemany(_END, batch.ends).rowcount != len(batch.ends):
-                raise FrontierError(
-                    f"{self._path}: leased requests were changed by someone else: is it open elsewhere?"
-                )
-            added = db.executemany(_ADD, batch.rows).rowcount if batch.rows else 0
-            if batch.crashes:
-                db.executemany("UPDATE requests SET crashes = ? WHERE id = ?", batch.crashes)
-            if batch.holds:
-                db.executemany(_HOLD, batch.holds)
-            if batch.robots:
-                db.executemany("INSERT OR REPLACE INTO robots VALUES (?, ?, ?, ?)", batch.robots)
-            for session, domain, cookies in batch.cookies:
-                if cookies is None:
-                    db.execute("DELETE FROM cookies WHERE session = ? AND domain = ?", (session, domain))
-                else:
-                    db.execute("INSERT OR REPLACE INTO cookies VALUES (?, ?, ?)", (session, domain, cookies))
-            if batch.scope:
-                db.executemany("INSERT OR IGNORE INTO scope VALUES (?)", batch.scope)
-            encoded = {key: msgspec.json.encode(value).decode() for key, value in batch.meta.items()}
-            if encoded:
-                db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", encoded.items())
-            yield added
+        try:
+            with self._guarded(), self._transaction():
+                encoded = self._write(batch, admit)
+                yield
+        except BaseException:
+            for fingerprint, *_ in batch.rows:
+                if fingerprint is not None:
+                    self.seen.discard(fingerprint)
+            raise
+        self._newest += len(batch.rows)
         self._meta |= encoded
 
     def lease(self, host: str, count: int) -> list[Queued]:
@@ -234,6 +230,32 @@ class Frontier:
     def close(self) -> None:
         """Close the database; idempotent."""
         self._db.close()
+
+    def _write(self, batch: Batch, admit: Admit | None) -> dict[str, str]:
+        """All that a batch says, but for its lines; what it says for ``meta``, as JSON."""
+        db = self._db
+        if batch.ends and db.executemany(_END, batch.ends).rowcount != len(batch.ends):
+            raise FrontierError(f"{self._path}: leased requests were changed by someone else: is it open elsewhere?")
+        if batch.rows:
+            rows = enumerate(batch.rows, self._newest + 1)
+            db.executemany(_ADD, [(n, LEASED if admit and admit(n, row) else PENDING, *row) for n, row in rows])
+        if batch.crashes:
+            db.executemany("UPDATE requests SET crashes = ? WHERE id = ?", batch.crashes)
+        if batch.holds:
+            db.executemany(_HOLD, batch.holds)
+        if batch.robots:
+            db.executemany("INSERT OR REPLACE INTO robots VALUES (?, ?, ?, ?)", batch.robots)
+        for session, domain, cookies in batch.cookies:
+            if cookies is None:
+                db.execute("DELETE FROM cookies WHERE session = ? AND domain = ?", (session, domain))
+            else:
+                db.execute("INSERT OR REPLACE INTO cookies VALUES (?, ?, ?)", (session, domain, cookies))
+        if batch.scope:
+            db.executemany("INSERT OR IGNORE INTO scope VALUES (?)", batch.scope)
+        encoded = {key: msgspec.json.encode(value).decode() for key, value in batch.meta.items()}
+        if encoded:
+            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", encoded.items())
+        return encoded
 
     def _read(self, sql: str, *values: Any) -> list[Any]:
         with self._guarded():

@@ -40,7 +40,6 @@ from scrapekit.web.traps import ANY_URL, UrlLimits, trap_in
 
 logger = logging.getLogger("scrapekit")
 
-_RECENT = 65_536
 _PUSH_BACK = frozenset({429, 503})
 
 
@@ -114,10 +113,7 @@ class Outcomes:
         self._max_redirects = max_redirects
         self._quarantine_after = quarantine_after
         self._keep_failures = keep_failures
-        # Fingerprints that are in the frontier or in this batch, in two generations: most links of a page stood on
-        # the page before, and need not be looked up again.
-        self._recent: set[bytes] = set()
-        self._older: set[bytes] = set()
+        self._seen = frontier.seen
         self._seeds_taken = frontier.get("seeds_taken", 0)
         self.stats = stats
         self.batch = Batch()
@@ -279,10 +275,13 @@ class Outcomes:
         stats.items += len(yielded.items)
         batch.lines += yielded.items
         depth = queued.depth + 1
-        for link in yielded.links:
-            if self._max_depth is not None and depth > self._max_depth:
+        if self._max_depth is not None and depth > self._max_depth:
+            for link in yielded.links:
                 self._skip(TooDeep, link.url, f"deeper than crawl.max_depth ({self._max_depth})")
-            else:
+        else:
+            fresh = self._seen.unknown(yielded.links)
+            stats.duplicates += len(yielded.links) - len(fresh)
+            for link in fresh:
                 self._add(link, depth, queued.id)
         for reason, count in yielded.dropped.items():
             stats.count(stats.dropped, reason, count)
@@ -344,7 +343,7 @@ class Outcomes:
         """A request for the frontier, if it may be fetched and is not known to be there."""
         identity = link.fingerprint
         if identity is not None:
-            if identity in self._recent or identity in self._older:
+            if identity in self._seen:
                 self.stats.duplicates += 1
                 return
             if not self._scope.allows(link.host):
@@ -354,9 +353,8 @@ class Outcomes:
             self._skip(trap.kind, link.url, trap.message)
             return
         if identity is not None:
-            if len(self._recent) >= _RECENT:
-                self._recent, self._older = set(), self._recent
-            self._recent.add(identity)
+            self._seen.add(identity)
+        self.stats.queued += 1
         self.batch.add(link, depth, parent, redirects)
 
     def _skip(self, kind: type[Skipped], url: str, message: str) -> None:

@@ -8,6 +8,7 @@ from itertools import islice
 from random import Random
 from typing import NamedTuple
 
+from scrapekit.engine.batch import Row
 from scrapekit.engine.host import INFINITY, Host, Limits, Queued, Waiting
 
 _WISHES = 256  # hosts that one commit leases for
@@ -52,7 +53,7 @@ class Scheduler:
     """
 
     def __init__(
-        self, limits: Callable[[str], Limits], chance: Random, *, window: int = 1024, max_hosts: int = 16_384
+        self, limits: Callable[[str], Limits], chance: Random, *, window: int = 4096, max_hosts: int = 16_384
     ) -> None:
         self._limits = limits
         self._chance = chance.random
@@ -197,6 +198,23 @@ class Scheduler:
         host = self._host(name)
         if delay > host.delay:
             host.delay = host.spacing = delay
+
+    def admit(self, number: int, row: Row, now: float) -> bool:
+        """Take a new request straight into the window, if the frontier has no other of its host, and its share allows.
+
+        Where not, it is for the frontier to keep, as after :meth:`found`.
+        """
+        host = self._hosts.get(row.host)
+        if host is None and not self.overflow and not self._looked and self.room > 0:
+            host = self._host(row.host)
+        if host is None or host.hidden is not None or len(host.queue) >= self._share():
+            self.found(row.host, row.priority)
+            return False
+        self._enqueue(host, row.queued(number))
+        if host.queue[0][1] == number:
+            host.entry = 0  # nothing of it is more urgent: place it anew, with that priority
+        self._place(host, now)
+        return True
 
     def found(self, name: str, priority: int = 0) -> None:
         """The frontier has got a request of this host."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 2
+VERSION = 3
 
 PENDING, LEASED, DONE, FAILED, DROPPED, QUARANTINED = range(6)
 
@@ -13,7 +13,7 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE requests (
     id INTEGER PRIMARY KEY,            -- in the order in which they were found
-    fingerprint BLOB,                  -- the dupe filter; NULL for dont_filter
+    fingerprint BLOB,                  -- no other request has it (the engine sees to that); NULL for dont_filter
     host TEXT NOT NULL,
     url TEXT NOT NULL,
     callback TEXT,                     -- NULL: parse
@@ -29,7 +29,6 @@ CREATE TABLE requests (
     status INTEGER,                    -- of the last response
     error TEXT                         -- of the last failure, or why it was dropped
 );
-CREATE UNIQUE INDEX by_fingerprint ON requests (fingerprint) WHERE fingerprint IS NOT NULL;
 CREATE INDEX ready ON requests (host, priority DESC, id) WHERE state = {PENDING} AND not_before = 0;
 CREATE INDEX delayed ON requests (not_before) WHERE state = {PENDING} AND not_before > 0;
 

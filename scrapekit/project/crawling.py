@@ -149,7 +149,7 @@ class Crawl:
                 jar = CookieJar()
                 jar.load(frontier.cookies())
             jitter = random.Random()  # noqa: S311  (nobody gains by guessing it)
-            scheduler = Scheduler(settings.throttle.for_host, jitter, window=max(1024, 4 * capacity))
+            scheduler = Scheduler(settings.throttle.for_host, jitter, window=max(4096, 4 * capacity))
             robots = None
             if settings.robots.obey:
                 robots = Robots(

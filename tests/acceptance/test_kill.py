@@ -271,12 +271,12 @@ FAILPOINTS: Sequence[Patch] = (
     before(LINES, "            write_all(self._fd, data + trailer)", "_failpoint.torn(self._fd, data + trailer)"),
     before(
         ENGINE,
-        "        with frontier.commit(batch) as added:",
+        "        with frontier.commit(batch, ",
         '_failpoint.reached("before the transaction", batch.lines)',
     ),
-    before(FRONTIER, "            added = db.executemany(_ADD,", '_failpoint.reached("after done", batch.rows)'),
-    before(FRONTIER, "            yield added\n", '_failpoint.reached("before the commit", batch.ends)'),
-    before(ENGINE, "        stats.queued += added\n", '_failpoint.reached("after the transaction", batch.ends)'),
+    before(FRONTIER, "        if batch.rows:\n", '_failpoint.reached("after done", batch.rows)'),
+    before(FRONTIER, "                yield\n", '_failpoint.reached("before the commit", batch.ends)'),
+    before(ENGINE, "        self._open += len(batch.rows)", '_failpoint.reached("after the transaction", batch.ends)'),
 )
 POINTS = (
     "before the output",
@@ -291,18 +291,19 @@ LEASE_GIVEN_UP_AT_POP: Sequence[Patch] = (
     # What is leased counts as done from then on; there is nothing to give back after a crash.
     (FRONTIER, "import LEASED, PENDING,", "import DONE, LEASED, PENDING,"),
     (FRONTIER, '_LEASE = f"""UPDATE requests SET state = {LEASED}', '_LEASE = f"""UPDATE requests SET state = {DONE}'),
+    (FRONTIER, "[(n, LEASED if admit", "[(n, DONE if admit"),
     (FRONTIER, "WHERE id = ? AND state = {LEASED}", "WHERE id = ? AND state = {DONE}"),
 )
 LINKS_APART_FROM_DONE: Sequence[Patch] = (
     # The links go into a transaction of their own, after the one that makes their page done.
-    (FRONTIER, "            added = db.executemany(_ADD,", "            added = 0 and db.executemany(_ADD,"),
+    (FRONTIER, "            db.executemany(_ADD, [", "            self._links = (_ADD, ["),
     before(
         FRONTIER,
-        '            _failpoint.reached("before the commit"',
-        'db.execute("COMMIT")',
+        '                _failpoint.reached("before the commit"',
+        'self._db.execute("COMMIT")',
         '_failpoint.reached("between the two", batch.rows)',
-        'db.execute("BEGIN IMMEDIATE")',
-        "added = db.executemany(_ADD, batch.rows).rowcount if batch.rows else 0",
+        'self._db.execute("BEGIN IMMEDIATE")',
+        "self._db.executemany(*self._links) if batch.rows else None",
     ),
 )
 OUTPUT_NOT_CUT_BACK: Sequence[Patch] = (

@@ -41,8 +41,8 @@ def kill_at_commit(sim, number, moment, error=Killed):
             raise error
 
     class committed:
-        def __init__(self, batch):
-            self.inner = commit(batch)
+        def __init__(self, batch, admit=None):
+            self.inner = commit(batch, admit)
 
         def __enter__(self):
             return self.inner.__enter__()
@@ -77,6 +77,18 @@ def test_a_crash_around_a_commit_loses_and_doubles_nothing(tmp_path, moment, num
     assert again.urls() == sorted(pages)
     assert again.stats.items == again.stats.pages == 60
     assert again.counts["pending"] == again.counts["leased"] == 0
+
+
+@pytest.mark.parametrize("number", [2, 4, 8])
+def test_after_a_crash_the_counters_tell_what_was_committed(tmp_path, number):
+    sim = Sim(star(60), folder=tmp_path, workers=1)
+    kill_at_commit(sim, number, "after")
+    with pytest.raises(Killed):
+        sim.run()
+    sim = Sim(star(60), folder=tmp_path)
+    assert sim.stats.queued == sum(sim.frontier.counts().values())
+    sim.run()
+    assert (sim.stats.queued, sim.stats.pages) == (60, 60)
 
 
 def test_a_crash_at_every_commit_still_ends(tmp_path):

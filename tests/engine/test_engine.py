@@ -332,8 +332,7 @@ def test_failures_are_kept_for_an_audience_that_wants_them():
     assert (failed.error, failed.status, failed.request.url) == ("StatusError", 404, f"{A}x")
 
 
-def test_known_links_are_known_whether_they_are_recent_or_not(monkeypatch):
-    monkeypatch.setattr("scrapekit.engine.outcomes._RECENT", 3)
+def test_links_that_all_pages_have_are_followed_once():
     urls = [A, *(f"{A}{n}" for n in range(1, 30))]
     sim = crawled({url: page(*urls) for url in urls})
     assert sim.urls() == sorted(urls)

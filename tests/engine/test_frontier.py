@@ -1,13 +1,12 @@
 import sqlite3
-from hashlib import blake2b
 
 import pytest
 
 from scrapekit.engine import Frontier
 from scrapekit.engine.batch import Batch
-from scrapekit.engine.schema import FAILED, SCHEMA
+from scrapekit.engine.schema import FAILED
 from scrapekit.errors import FrontierError
-from scrapekit.messages import Link, Request, link_of
+from scrapekit.messages import Request, link_of
 
 
 @pytest.fixture
@@ -29,11 +28,12 @@ def link(url, **arguments):
 def add(frontier, *urls, **arguments):
     """Add requests as the links of a page; how many were new."""
     batch = Batch()
-    for url in urls:
-        batch.add(link(url, **arguments), depth=1, parent=None)
-    with frontier.commit(batch) as added:
+    for new in (link(url, **arguments) for url in urls):
+        if new.fingerprint is None or frontier.seen.add(new.fingerprint):
+            batch.add(new, depth=1, parent=None)
+    with frontier.commit(batch):
         pass
-    return added
+    return len(batch.rows)
 
 
 def lease(frontier, host="a.test", count=100):
@@ -102,7 +102,10 @@ def test_a_commit_is_all_or_nothing(frontier):
     lease(frontier)
     batch = Batch()
     batch.end(1)
-    batch.add(link("http://a.test/3"), 1, 1)
+    new = link("http://a.test/3")
+    frontier.seen.add(new.fingerprint)
+    batch.add(new, 1, 1)
+    batch.add(link("http://a.test/1", dont_filter=True), 1, 1)
     batch.holds.append(("a.test", 5000.0, "Retry-After"))
     batch.robots.append(("http://a.test", 1.0, 200, b"x"))
     batch.scope.append(("a.test",))
@@ -115,9 +118,12 @@ def test_a_commit_is_all_or_nothing(frontier):
     assert frontier.counts()["pending"] == 0
     assert frontier.get("output") is None
     assert (frontier.holds(0), frontier.robots("http://a.test"), frontier.scope()) == ([], None, [])
-    with frontier.commit(batch) as added:
-        assert added == 1
+    assert new.fingerprint not in frontier.seen
+    assert link("http://a.test/1").fingerprint in frontier.seen
+    with frontier.commit(batch):
+        pass
     assert frontier.counts()["done"] == 1
+    assert frontier.counts()["pending"] == 2
     assert frontier.get("output") == {"offset": 7}
     assert frontier.holds(0) == [("a.test", 5000.0, "Retry-After")]
     assert frontier.robots("http://a.test") == (1.0, 200, b"x")
@@ -368,11 +374,47 @@ def test_millions_of_pending_requests_are_leased_by_index(frontier):
     assert not any("TEMP B-TREE" in row[3] for plan in plans for row in plan), plans
 
 
-def test_fingerprints_are_what_the_schema_says(frontier):
-    assert "fingerprint" in SCHEMA
-    identity = blake2b(b"x", digest_size=16).digest()
+def test_what_was_found_is_known_after_a_resume(path, frontier):
+    add(frontier, *(f"http://a.test/{n}" for n in range(50)))
+    add(frontier, "http://a.test/0", dont_filter=True)
+    frontier.close()
+    frontier, _ = reopened(path)
+    assert len(frontier.seen) == 50
+    assert add(frontier, *(f"http://a.test/{n}" for n in range(60))) == 10
+    frontier.close()
+
+
+def test_a_request_that_is_admitted_is_leased_as_it_is_added(path, frontier):
+    batch, asked = Batch(), []
+    for number, new in enumerate([link("http://a.test/1"), link("http://b.test/2"), link("http://a.test/3")]):
+        batch.add(new, number, None)
+
+    def admit(number, row):
+        asked.append((number, row.url))
+        return row.host == "a.test"
+
+    with frontier.commit(batch, admit):
+        pass
+    assert asked == [(1, "http://a.test/1"), (2, "http://b.test/2"), (3, "http://a.test/3")]
+    assert frontier.counts() | {"leased": 2, "pending": 1} == frontier.counts()
+    assert lease(frontier) == []
+    end(frontier, 1, 3)
+    frontier.close()
+    frontier, _ = reopened(path)
+    assert [queued.id for queued in lease(frontier, "b.test")] == [2]
+    frontier.close()
+
+
+def test_numbers_go_on_after_a_commit_that_failed_and_after_a_resume(path, frontier):
+    add(frontier, "http://a.test/1")
     batch = Batch()
-    batch.add(Link("http://a.test/", "a.test", identity), 0, None)
-    batch.add(Link("http://a.test/other", "a.test", identity), 0, None)
-    with frontier.commit(batch) as added:
-        assert added == 1
+    batch.add(link("http://a.test/2"), 0, None)
+    with pytest.raises(ZeroDivisionError):  # noqa: SIM117
+        with frontier.commit(batch):
+            raise ZeroDivisionError
+    add(frontier, "http://a.test/3")
+    frontier.close()
+    frontier, _ = reopened(path)
+    add(frontier, "http://a.test/4")
+    assert [(queued.id, queued.request.url[-1]) for queued in lease(frontier)] == [(1, "1"), (2, "3"), (3, "4")]
+    frontier.close()

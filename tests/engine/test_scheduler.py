@@ -5,6 +5,7 @@ from random import Random
 import pytest
 from crawls import Limits
 
+from scrapekit.engine.batch import Row
 from scrapekit.engine.host import INFINITY, Queued
 from scrapekit.engine.scheduler import Drained, Ready, Scheduler, Wait
 from scrapekit.messages import Request
@@ -516,3 +517,50 @@ def test_a_request_that_was_kept_back_may_not_start_once_its_host_wants_to_be_le
     assert len(backing.take(100.0)) == 1
     scheduler.hold("a", 110.0, "Retry-After")
     assert not scheduler.starts_late("a", 101.5)
+
+
+def offer(scheduler, number, host, *, priority=0, now=0.0):
+    return scheduler.admit(number, Row(None, host, f"http://{host}/{number}", None, priority, 1, 0, None, None), now)
+
+
+def test_a_new_request_of_a_host_that_has_no_other_goes_straight_into_the_window(backing):
+    scheduler = backing.make()
+    assert offer(scheduler, 7, "a.test")
+    assert not scheduler.hungry
+    answer = scheduler.next(0.0)
+    assert (answer.queued.id, answer.queued.request.url, answer.queued.depth) == (7, "http://a.test/7", 1)
+    assert answer.queued.request.dont_filter
+
+
+def test_a_new_request_waits_in_the_frontier_behind_others_of_its_host(backing):
+    scheduler = backing.make()
+    backing.add("a.test")
+    assert not offer(scheduler, 7, "a.test")
+    assert offer(scheduler, 8, "b.test")
+    backing.take(0.0)
+    assert offer(scheduler, 9, "a.test")  # there is none left
+
+
+def test_no_host_gets_more_than_its_share_straight_into_the_window(backing):
+    scheduler = backing.make(window=8)
+    assert [offer(scheduler, number, "a.test") for number in range(10)] == [True] * 8 + [False] * 2
+    assert scheduler.hungry is False  # its share is full
+    assert [offer(scheduler, number, "b.test") for number in range(10, 16)] == [True] * 4 + [False] * 2
+
+
+def test_the_more_urgent_of_those_that_came_straight_goes_first(backing):
+    scheduler = backing.make()
+    for number, (host, priority) in enumerate([("a.test", 0), ("b.test", 1), ("a.test", 5)], 1):
+        assert offer(scheduler, number, host, priority=priority)
+    assert [started.id for started in backing.take(0.0)] == [3, 2, 1]
+
+
+def test_while_the_frontier_may_hold_unknown_hosts_a_new_one_does_not_go_ahead_of_them(backing):
+    scheduler = backing.make(max_hosts=2)
+    scheduler.overflow = True
+    assert not offer(scheduler, 1, "a.test")
+    assert scheduler.hungry
+    scheduler.overflow = False
+    assert offer(scheduler, 2, "b.test")
+    assert not offer(scheduler, 3, "c.test")  # there is no room for the host
+    assert scheduler.overflow

@@ -7,6 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from scrapekit.engine.batch import Row
 from scrapekit.engine.host import Queued
 from scrapekit.engine.scheduler import Drained, Ready, Scheduler, Wait
 from scrapekit.messages import Request
@@ -62,6 +63,15 @@ class Model(RuleBasedStateMachine):
             self.added += 1
             self.frontier[self.added] = Queued(self.added, Request(f"http://{host}/", priority=priority), host)
         self.scheduler.found(host, priority)
+        self.commit()
+
+    @rule(host=hosts, count=st.integers(1, 12), priority=st.integers(-1, 2))
+    def find_for_the_window(self, host, count, priority):
+        for _ in range(count):
+            self.added += 1
+            row = Row(b"", host, f"http://{host}/", None, priority, 0, 0, None, None)
+            admitted = self.scheduler.admit(self.added, row, self.now)
+            (self.window if admitted else self.frontier)[self.added] = row.queued(self.added)
         self.commit()
 
     @rule(fate=st.sampled_from(["start", "start", "start", "back", "gone"]))

@@ -17,13 +17,14 @@ MUTANTS = {
     "what is leased counts as done": [
         (FRONTIER, "import LEASED, PENDING,", "import DONE, LEASED, PENDING,"),
         (FRONTIER, '_LEASE = f"""UPDATE requests SET state = {LEASED}', '_LEASE = f"""UPDATE requests SET state = {DONE}'),
+        (FRONTIER, "[(n, LEASED if admit", "[(n, DONE if admit"),
         (FRONTIER, "WHERE id = ? AND state = {LEASED}", "WHERE id = ? AND state = {DONE}"),
     ],
     "links are committed apart from their page": [
         (
             FRONTIER,
-            "            added = db.executemany(_ADD,",
-            '            db.execute("COMMIT")\n            db.execute("BEGIN IMMEDIATE")\n            added = db.executemany(_ADD,',
+            "            db.executemany(_ADD, [",
+            '            db.execute("COMMIT")\n            db.execute("BEGIN IMMEDIATE")\n            db.executemany(_ADD, [',
         ),
     ],
     "the output is not cut back": [
@@ -39,6 +40,9 @@ MUTANTS = {
     ],
     "leases stay leased after a crash": [
         (FRONTIER, 'self._db.execute("UPDATE requests SET state = ? WHERE state = ?", (PENDING, LEASED))\n            latest', "latest"),
+    ],
+    "what was found is forgotten by a crash": [
+        (FRONTIER, "Seen(map(itemgetter(0), self._db.execute(_KNOWN)), self._newest)", "Seen()"),
     ],
     "a crash is charged to a request three times": [
         (FRONTIER, "SET crashes = crashes + 1 WHERE id = ?", "SET crashes = crashes + 30 WHERE id = ?"),
