@@ -56,19 +56,9 @@ class Batch:
 
     def add(self, link: Link, depth: int, parent: int | None, redirects: int = 0) -> None:
         """A new request, found on the page of ``parent``."""
-        self.rows.append(
-            Row(
-                link.fingerprint,
-                link.host,
-                link.url,
-                link.callback,
-                link.priority,
-                depth,
-                redirects,
-                parent,
-                link.extra,
-            )
-        )
+        row = Row(link.fingerprint, link.host, link.url, link.callback, link.priority,
+                  depth, redirects, parent, link.extra)  # fmt: skip
+        self.rows.append(row)
 
     def end(
         self,
