@@ -289,7 +289,6 @@ POINTS = (
 
 LEASE_GIVEN_UP_AT_POP: Sequence[Patch] = (
     # What is leased counts as done from then on; there is nothing to give back after a crash.
-    (FRONTIER, "import LEASED, PENDING,", "import DONE, LEASED, PENDING,"),
     (FRONTIER, '_LEASE = f"""UPDATE requests SET state = {LEASED}', '_LEASE = f"""UPDATE requests SET state = {DONE}'),
     (FRONTIER, "[(n, LEASED if admit", "[(n, DONE if admit"),
     (FRONTIER, "WHERE id = ? AND state = {LEASED}", "WHERE id = ? AND state = {DONE}"),

@@ -15,7 +15,6 @@ OUTPUT = "export/output.py"
 
 MUTANTS = {
     "what is leased counts as done": [
-        (FRONTIER, "import LEASED, PENDING,", "import DONE, LEASED, PENDING,"),
         (FRONTIER, '_LEASE = f"""UPDATE requests SET state = {LEASED}', '_LEASE = f"""UPDATE requests SET state = {DONE}'),
         (FRONTIER, "[(n, LEASED if admit", "[(n, DONE if admit"),
         (FRONTIER, "WHERE id = ? AND state = {LEASED}", "WHERE id = ? AND state = {DONE}"),
