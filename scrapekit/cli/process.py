@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import traceback
 from time import monotonic
 from typing import NoReturn, TextIO
 
 from scrapekit.cli.app import main
 from scrapekit.cli.live import print_line
+from scrapekit.safe import safe_lines
 
 _LINGER_SECONDS = 0.5  # for threads that are on their way out
 
@@ -26,8 +28,8 @@ def entry() -> NoReturn:
         code = main()
     except SystemExit as end:  # click's, when the reader of stdout has gone
         code = int(end.code or 0)
-    except Exception as bug:  # noqa: BLE001  (shown as Python would)
-        sys.excepthook(type(bug), bug, bug.__traceback__)
+    except Exception as bug:  # noqa: BLE001  (shown as Python would, but for what would drive the terminal)
+        print_line(safe_lines("".join(traceback.format_exception(bug)).rstrip()))
     _flush(sys.stderr, 2)
     unwritten = _flush(sys.stdout, 1)
     if unwritten and not code:

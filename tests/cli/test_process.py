@@ -113,6 +113,14 @@ def test_a_bug_ends_with_1_and_pythons_own_traceback(ends, capsys):
     assert capsys.readouterr().err.endswith("ZeroDivisionError: division by zero\n")
 
 
+def test_the_traceback_of_a_bug_is_safe_to_show(ends, capsys):
+    def bug():
+        raise OSError("https://me:hunter2@host/ \x1b[31m")
+
+    ends(bug)
+    assert capsys.readouterr().err.endswith("OSError: https://***@host/ \\x1b[31m\n")
+
+
 def test_workers_that_are_still_busy_are_counted_and_left_behind(ends, capsys):
     over = threading.Event()
     names = ("scrapekit-worker_0", "scrapekit-worker_1", "scrapekit-engine")

@@ -6,7 +6,7 @@ import pytest
 from socksserver import Asked, SocksServer
 
 from scrapekit.download.proxies import proxy_of
-from scrapekit.errors import ConnectError, DeadlineExceeded, DNSError, ProxyError, TLSError
+from scrapekit.errors import AddressDenied, ConnectError, DeadlineExceeded, DNSError, ProxyError, TLSError
 
 
 @pytest.fixture
@@ -162,3 +162,14 @@ def test_a_proxy_shows_no_password():
     made = proxy_of("socks5://user:secret@p.test", lambda: None)
     assert "secret" not in repr(made) + repr(made.socks)
     assert repr(made.socks) == "<Socks p.test:1080>"
+
+
+def test_a_service_reaches_no_private_address_behind_the_proxy(socks, plain, make, fetch):
+    inside = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", plain.port))]
+    using = make(resolve=lambda *_: inside, allow_private=False)
+    with pytest.raises(AddressDenied):
+        fetch(named(plain), proxy=socks.url.replace("socks5h", "socks5"), using=using)
+    with pytest.raises(AddressDenied):
+        fetch(f"{plain.url}/", proxy=socks.url, using=using)
+    assert socks.asked == []
+    assert fetch(named(plain), proxy=socks.url, using=using).body == b"hello"  # what the proxy resolves, it decides
