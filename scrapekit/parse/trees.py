@@ -15,7 +15,8 @@ from lxml.etree import ErrorTypes, _Element
 from scrapekit.parse.queries import Language
 
 TRUNCATED = "parse_truncated"
-"""A limit of libxml2 (2,046 nested elements in HTML; 254, or a text of 10 MB, in XML) cut the rest of the page off."""
+"""A limit cut the rest of the page off: in HTML 2,046 nested elements, or 1,000 attributes of one; in XML 254 nested
+elements, or a text of 10 MB."""
 
 RECOVERED = "parse_recovered"
 """The XML is not well-formed, and something of it may be missing."""
@@ -44,8 +45,10 @@ def grow(source: str | bytes, language: Language) -> Tree:
     if _KEEPS_INVALID_BYTES and not data.isascii():
         data = data.decode("utf-8", "replace").encode()
     data = data.replace(b"\0", b"").removeprefix(b"\xef\xbb\xbf")  # libxml2 takes a BOM without a text for one
+    cut = False
     if language == "html":
         parser: etree.HTMLParser | etree.XMLParser = _thread.html
+        data, cut = _without_endless_tag(data) if len(data) > _SMALL else (data, False)
     else:
         parser = _thread.xml
         data = _SURROGATES.sub(b"&#xFFFD;", data)
@@ -53,7 +56,8 @@ def grow(source: str | bytes, language: Language) -> Tree:
         root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError:  # an empty document
         root = None
-    return Tree("" if root is None else root, _flags(parser) if parser.error_log else ())
+    flags = _flags(parser) if parser.error_log else ()
+    return Tree("" if root is None else root, (TRUNCATED, *flags) if cut and TRUNCATED not in flags else flags)
 
 
 _KEEPS_INVALID_BYTES = etree.LIBXML_VERSION < (2, 14)  # and reading such a text then raises UnicodeDecodeError
@@ -63,6 +67,40 @@ _SURROGATES = re.compile(
     rb"&#(?:x0*[Dd][89A-Fa-f][0-9A-Fa-f]{2}"
     rb"|0*(?:5529[6-9]|55[3-9]\d\d|56\d{3}|57[0-2]\d\d|573[0-3]\d|5734[0-3]));"
 )
+
+
+def _without_endless_tag(data: bytes) -> tuple[bytes, bool]:
+    """The HTML up to the first tag with over a thousand attributes, and whether there is one.
+
+    libxml2 takes a time that is quadratic in their number: minutes for a hundred thousand, which are less than a MB.
+    """
+    end = _TAGS(data).end()  # type: ignore[union-attr]  # it matches whatever there is
+    return (data, False) if end == len(data) else (data[:end], True)
+
+
+_SMALL = 131_072  # bytes of a page in which such a tag takes a second or two; the look costs as much as parsing
+_ATTRIBUTE = rb"""[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s>]*+))?+"""
+_FEW = rb"(?:" + _ATTRIBUTE + rb"){0,1000}+"
+_RAW = [  # elements that hold text, whatever it looks like
+    rb"<" + name + rb"(?=[\s/>])" + _FEW + rb"[\s/]*+>(?:[^<]++|<(?!/" + name + rb"))*+"
+    for name in (b"script", b"style", b"textarea", b"title")
+]
+_TAG = rb"(?:" + _ATTRIBUTE + rb"){0,1000}+(?!" + _ATTRIBUTE + rb")"
+_TAGS = re.compile(
+    rb"(?:"
+    + rb"|".join(
+        [
+            rb"[^<]++(?:</[a-z0-9]++>)?+",
+            rb"<(?!s(?:cript|tyle)|t(?:extarea|itle))[a-z][^\s/>]*+(?:>|" + _TAG + rb")",
+            rb"<!--(?:[^-]++|-(?!->))*+",
+            *_RAW,
+            rb"</?[a-z][^\s/>]*+" + _TAG,
+            rb"<(?!/?[a-z])",
+        ]
+    )
+    + rb")*+",
+    re.IGNORECASE,
+).match
 
 
 class _Thread(threading.local):

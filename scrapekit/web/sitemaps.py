@@ -152,7 +152,7 @@ def _parse(first: bytes, rest: Iterator[bytes], target: _Target, flags: _Flags) 
         damaged = True
     if not target.known:
         flags[UNKNOWN] = None
-    elif damaged or parser.feed_error_log.filter_from_errors():
+    elif TRUNCATED not in flags and (damaged or parser.feed_error_log.filter_from_errors()):
         flags[DAMAGED] = None
 
 

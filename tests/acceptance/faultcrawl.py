@@ -37,7 +37,9 @@ class Meets(scrapekit.Spider):
 
     def parse(self, response):
         path = response.meta["fault"]
-        shown = FAULTS[path].body in response.body if FAULTS[path].body else not response.body
+        body = FAULTS[path].body
+        shown = body in response.body or body.decode() in response.text if body else not response.body
+        _ = response.doc
         yield {"fault": path, "answer": "ok", "flags": response.flags, "shown": shown, "body": response.text[:200]}
         yield self.good_page(response.request)
 
@@ -78,7 +80,8 @@ def meet(server, paths, output, *, tls=False, proxy=None, settings=None, spider=
     report = scrapekit.run(
         met,
         output=output,
-        settings=(settings or {}) | {"http": HARSH["http"] | {"ca_bundle": server.ca_bundle}},
+        settings=(settings or {})
+        | {"http": HARSH["http"] | {"ca_bundle": server.ca_bundle} | (settings or {}).get("http", {})},
     )
     seconds = time.monotonic() - began
     answers, following = {}, {}

@@ -9,7 +9,13 @@ from scrapekit.testing.faults import FAULTS, serve_faults
 
 GUARD = 10.0  # seconds: a crawl whose deadlines are 2 s hangs if it takes longer
 GROUPS = list(dict.fromkeys(fault.group for fault in FAULTS.values()))
-OBEYING = {"policies": {"robots": {"obey": True}}}
+SETTINGS = {
+    "documents": {"http": {"max_body": "32MiB"}},
+    "policies": {
+        "robots": {"obey": True, "max_crawl_delay": 0},
+        "retry": {"times": 1, "max_retry_after": 0, "backoff": {"initial": 0}},
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +35,7 @@ def met(server, tmp_path_factory):
         if (group, tls) not in crawls:
             paths = [path for path, over in CASES if path.split("/")[1] == group and over == tls]
             output = tmp_path_factory.mktemp(group) / "met.jsonl"
-            crawls[group, tls] = meet(server, paths, output, tls=tls, settings=OBEYING.get(group))
+            crawls[group, tls] = meet(server, paths, output, tls=tls, settings=SETTINGS.get(group))
         return crawls[group, tls]
 
     return crawl

@@ -146,3 +146,32 @@ def test_each_thread_has_its_own_parsers():
     assert len({id(parser) for parser in seen}) == 4
     assert [type(parser) for parser in seen] == [etree.HTMLParser, etree.XMLParser] * 2
     assert [trees._thread.html, trees._thread.xml] == seen[:2]
+
+
+ATTRIBUTES = b" ".join(b"a%d='>'" % n for n in range(40_000))
+
+
+@pytest.mark.parametrize("tag", [b"<a %b>", b"<A/%b>", b"</a %b>", b"<x-y\n%b", b"<script %b>"])
+def test_html_is_cut_off_before_a_tag_of_a_thousand_attributes(tag):
+    doc = HtmlDocument(b"<p>before</p><!-- <a " + ATTRIBUTES[:100] + b"-->" + tag % ATTRIBUTES + b"<p>after</p>")
+    assert doc.css("p::text").getall() == ["before"]
+    assert doc.flags == (trees.TRUNCATED,)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<a href='x'>x</a>" * 20_000,
+        b"<script>" + b"if (a<b && c) d / e; " * 20_000 + b"</script>",
+        b"<!-- <a " + b"b " * 100_000 + b"-->",
+        b"<a title='" + b"b " * 100_000 + b"'>x</a>",
+        b'<a title="<b c>' + b"b " * 100_000 + b'">x</a>',
+        b"a < b " * 50_000,
+        b"<title>" + b"<a b " * 50_000 + b"</title>",
+    ],
+    ids=["many tags", "script", "comment", "value", "value with a tag", "text", "title"],
+)
+def test_what_only_looks_like_attributes_is_not_cut_off(body):
+    doc = HtmlDocument(b"<body>" + body + b"<p>after</p>")
+    assert doc.css("p::text").get() == "after"
+    assert doc.flags == ()

@@ -61,6 +61,7 @@ class FaultServer:
     def __init__(self, host: str, port: int, *, tls: bool, patience: float) -> None:
         self.host = host
         self.hits: Counter[str] = Counter()
+        self._visits: Counter[tuple[str, str]] = Counter()  # each by its origin
         self.connections = 0
         self._patience = patience
         self._authority = Authority()
@@ -236,7 +237,8 @@ class FaultServer:
             while (received := receive(sock, buffer)) is not None:
                 method, target, headers, body = received
                 with self._lock:
-                    self.hits[target] = visit = self.hits[target] + 1
+                    self.hits[target] += 1
+                    self._visits[origin, target] = visit = self._visits[origin, target] + 1
                 turn += 1
                 talk = Talk(
                     sock,

@@ -25,7 +25,7 @@ class Talk:
         headers: Names in lower case.
         body: Of the request.
         turn: The number of the request on its connection, from 1.
-        visit: How often this target was asked for, this time included.
+        visit: How often this target of this origin was asked for, this time included.
         base: ``scheme://host:port`` of the door that it came in by.
     """
 
