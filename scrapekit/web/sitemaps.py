@@ -68,7 +68,7 @@ class Sitemap(NamedTuple):
 def read_sitemap(body: bytes, url: str) -> Sitemap:
     """What the sitemap in ``body`` says. Never raises; pure; any thread.
 
-    No entity is expanded and nothing is loaded. Memory goes with what is found, not with what is sent: neither the
+    What has a DOCTYPE is no sitemap, so there are no entities to expand, and nothing is loaded. Memory goes with what is found, not with what is sent: neither the
     unzipped bytes nor a tree of them are held. URLs that can't be fetched are left out.
 
     Args:
@@ -148,6 +148,8 @@ def _parse(first: bytes, rest: Iterator[bytes], target: _Target, flags: _Flags) 
         parser.close()
     except _Enough:
         flags[TRUNCATED] = None
+    except _HasDoctype:
+        target.known = False
     except (etree.XMLSyntaxError, AssertionError):  # lxml asserts that there was an element
         damaged = True
     if not target.known:
@@ -158,6 +160,10 @@ def _parse(first: bytes, rest: Iterator[bytes], target: _Target, flags: _Flags) 
 
 class _Enough(Exception):  # noqa: N818  (it is no error)
     """A limit is reached."""
+
+
+class _HasDoctype(Exception):  # noqa: N818  (as above)
+    """It may define entities: lxml expands them in events, whatever it was told."""
 
 
 class _Target:
@@ -176,6 +182,9 @@ class _Target:
         self._room = 0
         self._found: dict[str, str] = {}
         self._alternates: dict[str, str] = {}
+
+    def doctype(self, *_: Any) -> None:
+        raise _HasDoctype
 
     def start(self, tag: Any, attributes: Any) -> None:
         self._elements += 1
