@@ -68,8 +68,9 @@ class Sitemap(NamedTuple):
 def read_sitemap(body: bytes, url: str) -> Sitemap:
     """What the sitemap in ``body`` says. Never raises; pure; any thread.
 
-    What has a DOCTYPE is no sitemap, so there are no entities to expand, and nothing is loaded. Memory goes with what is found, not with what is sent: neither the
-    unzipped bytes nor a tree of them are held. URLs that can't be fetched are left out.
+    What has a DOCTYPE is no sitemap, so there are no entities to expand, and nothing is loaded. Memory goes with what
+    is found, not with what is sent: neither the unzipped bytes nor a tree of them are held. URLs that can't be fetched
+    are left out.
 
     Args:
         body: As it was served: XML, or text with a URL a line; gzipped or not.
