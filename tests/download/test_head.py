@@ -1,10 +1,11 @@
 """Heads of responses: whatever is in them, http.client's users find a message, or an HTTPException."""
 
+import contextlib
 import http.client
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scrapekit.download.head import Head, HeadedResponse
@@ -124,3 +125,35 @@ def test_any_bytes_give_a_head_or_an_http_exception(data, start):
         assert name
         assert not set("\r\n\0") & set(value)
     assert response.length is None or response.length >= 0
+
+
+LINES = st.sampled_from(
+    [
+        b"HTTP/1.1 200 OK",
+        b"HTTP/1.1 100 Continue",
+        b"A: b",
+        b": x",
+        b" folded",
+        b"Content-Length: 5",
+        b"Connection: close",
+    ]
+)
+
+
+@settings(max_examples=200, derandomize=True, deadline=None, database=None)
+@given(st.lists(LINES | st.binary(max_size=12), max_size=12), st.sampled_from([b"\r\n", b"\n", b"\r"]))
+def test_any_head_is_a_message_or_an_http_exception(lines, end):
+    try:
+        response, _ = begin(end.join([b"HTTP/1.1 200 OK", *lines, b"", b""]))
+    except http.client.HTTPException:
+        return
+    assert response.length is None or response.length >= 0
+    assert all("\n" not in value and "\0" not in value for _, value in response.headers.items())
+
+
+@pytest.mark.parametrize(
+    "line", [b" \n", b"A\n", b"A:\n", b":\n", b"Content-Length: 5\n", b" ,\n", b"Connection: a,\n"]
+)
+def test_a_head_of_many_lines_is_read_or_refused_soon(line):
+    with contextlib.suppress(http.client.HTTPException):
+        begin(b"HTTP/1.1 200 OK\r\nA: b\r\n" + line * (2**18 // len(line)) + b"\r\n")
