@@ -130,7 +130,7 @@ def soak(places: dict[str, Any], *, count: int, seed: int, workers: int, total: 
                 "ca_bundle": places["ca_bundle"],
             },
             "throttle": {"maxsize": workers, "adaptive": False},
-            "retry": {"times": 0},
+            "retry": {"times": 0, "max_retry_after": 0.01},  # every fault has the same host: one must not hold all
             "robots": {"obey": False},
         }
         report = run(spider, output=output, settings=settings)
