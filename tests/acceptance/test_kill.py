@@ -122,13 +122,13 @@ def crawl_with_kills(
 
 
 def after_requests(rng: random.Random, least: int, most: int) -> Iterator[Callable]:
-    """Kills that come once the site was asked for a random number of pages, and then some milliseconds."""
+    """Kills that come once the site was asked for a random number of pages, some milliseconds later, while it is asked."""
 
     def wait(site: LoggedSite, process) -> bool:
         enough = len(site.targets) + rng.randint(least, most)
         came = wait_until(lambda: len(site.targets) >= enough, process)
         time.sleep(rng.uniform(0, 0.03))
-        return came
+        return came and wait_until(lambda: site.open > 0, process)
 
     while True:
         yield wait
