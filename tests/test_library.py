@@ -234,11 +234,11 @@ def test_a_crawl_that_fetched_nothing_is_an_error(server):
 def test_errors_of_the_engine_are_raised_in_the_caller(server, monkeypatch):
     commit, commits = crawling.Frontier.commit, []
 
-    def failing(self, batch):
+    def failing(self, batch, *rest):
         commits.append(batch)
         if len(commits) > 4:
             raise FrontierError("disk full")
-        return commit(self, batch)
+        return commit(self, batch, *rest)
 
     monkeypatch.setattr(crawling.Frontier, "commit", failing)
     with pytest.raises(FrontierError, match="disk full"):

@@ -121,7 +121,7 @@ def test_an_output_in_a_folder_that_does_not_exist(refused):
 
 
 def test_an_output_of_a_format_that_is_not_available(refused):
-    assert ".csv" in refused("books", "-O", "books.csv")
+    assert ".xlsx" in refused("books", "-O", "books.xlsx")
 
 
 def test_an_output_that_is_a_folder(refused, shell):

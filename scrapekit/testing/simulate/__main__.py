@@ -6,7 +6,8 @@ import argparse
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -23,16 +24,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="crawl this one world, and print its trace")
     parser.add_argument("--replay", type=Path, help="crawl the world of this file, as a failure printed it")
     given = parser.parse_args(arguments)
-    logging.getLogger("scrapekit").setLevel(logging.CRITICAL)  # the worlds are full of failures
     if given.replay is not None:
         try:
             world = msgspec.json.decode(given.replay.read_bytes(), type=World)
         except (OSError, msgspec.MsgspecError) as error:
             parser.error(f"{given.replay}: {error}")
-        return _show(world)
-    if given.seed is not None:
-        return _show(draw(given.seed))
-    return _many(range(given.first, given.first + given.seeds))
+        with _quiet():
+            return _show(world)
+    with _quiet():
+        if given.seed is not None:
+            return _show(draw(given.seed))
+        return _many(range(given.first, given.first + given.seeds))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No log: the worlds are full of failures."""
+    logger = logging.getLogger("scrapekit")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _many(seeds: range) -> int:
