@@ -36,7 +36,7 @@
     |  |     +- HostFull           its host has given pages_per_host
     |  +- CallbackError        the callback raised
     |  +- ParseError           the parser for the media type raised
-    |  +- Quarantined          the process died several times while it was being fetched
+    |  +- Quarantined          its process died several times, or its callback never returned
     +- RequestInvalid          a Request that can't be built: bad URL, unserialisable meta, unknown callback
     +- ItemError               costs one item; has .item
     +- FrontierError           fatal: the crawl's state can't be read or written

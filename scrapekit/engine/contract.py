@@ -32,6 +32,15 @@ class Fleet(Protocol):
         """Start work on a lease; never blocks. The engine calls it only while fewer than ``capacity`` are out."""
         ...
 
+    def abandon(self, lease_id: int, *, by_force: bool) -> bool:
+        """Give up a lease that does not come back: report where it hangs, and put another worker in its place.
+
+        The outcome is a :class:`Failed` by ``Quarantined``, and comes soon, or else the one that was late. ``by_force``
+        is for workers that don't even answer: their process ends, and what it has is :class:`Lost`. False where nobody
+        has begun with the lease.
+        """
+        ...
+
     def close(self, deadline: float) -> None:
         """End all work, waiting at most ``deadline`` seconds for what is under way. Idempotent."""
         ...

@@ -13,8 +13,9 @@ from scrapekit.engine.outcomes import Flight, Outcomes
 from scrapekit.engine.proxies import Proxies
 from scrapekit.engine.robots import Ask, Robots, Unreachable
 from scrapekit.engine.scheduler import Drained, Ready, Scheduler, Wait
+from scrapekit.engine.watchdog import Watchdog
 from scrapekit.errors import RobotsDenied
-from scrapekit.messages import Failed, Lease
+from scrapekit.messages import Failed, Lease, Request
 from scrapekit.web.cookiejar import CookieJar
 from scrapekit.web.robots import DENY_ALL
 from scrapekit.web.urls import host_of
@@ -35,6 +36,7 @@ class Dispatcher:
         proxies: The proxies in turn; None where the settings have none.
         authorization: The Authorization header for a URL, if it gets one; None where the settings have none.
         max_pages: No more requests are out than are left of so many pages.
+        limit: Seconds after which a request is given up that does not come back; None for never.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Dispatcher:
         proxies: Proxies | None = None,
         authorization: Callable[[str], str | None] | None = None,
         max_pages: int | None = None,
+        limit: Callable[[Request], float] | None = None,
     ) -> None:
         self._fleet = fleet
         self._scheduler = scheduler
@@ -59,6 +62,7 @@ class Dispatcher:
         self._proxies = proxies
         self._authorization = authorization
         self._max_pages = max_pages
+        self._watchdog = None if limit is None else Watchdog(fleet, limit)
         self._flights: dict[int, Flight] = {}
         self._suspect: tuple[Lease, Flight] | None = None  # waits until it is alone
         self._quiet_until = -INFINITY  # a suspect waits, or is out: until then nothing else may go
@@ -76,6 +80,11 @@ class Dispatcher:
     def next_due(self) -> float | None:
         """When something that was put off is due; None where nothing was."""
         return None if self._robots is None else self._robots.next_due()
+
+    def watch(self, now: float) -> None:
+        """Have given up what has been out for too long."""
+        if self._watchdog is not None:
+            self._watchdog.look(self._flights, now)
 
     def landed(self, lease_id: int) -> Flight:
         """A worker is done with this lease."""

@@ -18,7 +18,7 @@ from scrapekit.engine.proxies import Proxies
 from scrapekit.engine.robots import Robots
 from scrapekit.engine.scheduler import Drained, Scheduler, Wait
 from scrapekit.engine.stats import Snapshot, Stats
-from scrapekit.messages import Lost, Outcome, Seeded
+from scrapekit.messages import Lost, Outcome, Request, Seeded
 from scrapekit.web.cookiejar import CookieJar
 
 logger = logging.getLogger("scrapekit")
@@ -49,6 +49,7 @@ class Engine:
         authorization: The Authorization header for a URL, if it gets one; None where the settings have none.
         max_pages: The crawl ends after so many pages.
         max_items: The crawl ends after the page that brings the items to so many.
+        limit: Seconds after which a request is given up that does not come back; None for never.
         drain_timeout: Seconds in which :meth:`stop` lets work in flight end.
         audience: Whoever is shown what has become final.
     """
@@ -71,6 +72,7 @@ class Engine:
         authorization: Callable[[str], str | None] | None = None,
         max_pages: int | None = None,
         max_items: int | None = None,
+        limit: Callable[[Request], float] | None = None,
         drain_timeout: float = 30.0,
         audience: Audience | None = None,
     ) -> None:
@@ -91,6 +93,7 @@ class Engine:
             proxies=proxies,
             authorization=authorization,
             max_pages=max_pages,
+            limit=limit,
         )
         self._clock = clock
         self._jar = jar
@@ -303,6 +306,7 @@ class Engine:
     def _publish(self, now: float) -> None:
         self._next_snapshot = now + _TICK
         self._scheduler.forget_idle(now)
+        self._dispatcher.watch(now)
         stats = self.stats
         self.snapshot = Snapshot(
             elapsed=now - self._started,

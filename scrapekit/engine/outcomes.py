@@ -126,7 +126,7 @@ class Outcomes:
         self.failure: str | None = None
         """Why the crawl can't be called finished, although it has ended: ``start()`` raised."""
         self.quarantined: list[str] = []
-        """URLs that were given up in this run, because each worker process that had them died."""
+        """URLs that were given up in this run: worker processes died of them, or their callback never returned."""
         self.last_error = ""
         """The newest failure in one line."""
 
@@ -155,12 +155,15 @@ class Outcomes:
             self._redirect(outcome, queued)
         else:
             assert isinstance(outcome, Failed)
-            self._take_failure(outcome, queued, now)
+            if outcome.error == Quarantined.__name__:
+                seconds = now - flight.sent_at
+                self._quarantine(queued, f"{outcome.message} in {seconds:,.0f} s", outcome.traceback)
+            else:
+                self._take_failure(outcome, queued, now)
 
     def lose(self, lease_id: int, flight: Flight, reason: str, now: float) -> None:
         """The worker process that had this lease has died: give it back, unless it was there too often."""
         queued = flight.queued
-        self._partial.pop(lease_id, None)
         self.batch.outcomes += 1
         if flight.slot:
             self._scheduler.release(queued.host, now)
@@ -170,15 +173,10 @@ class Outcomes:
             return
         crashes = queued.crashes + 1
         if crashes < self._quarantine_after:
+            self._partial.pop(lease_id, None)
             self.batch.give_back(lease_id, queued.host, crashes, queued.attempt, f"Lost: {reason}")
             return
-        self.stats.quarantined += 1
-        url = masked(queued.request.url)
-        self.quarantined.append(url)
-        error = f"{Quarantined.__name__}: {crashes} worker processes died while they had it ({reason})"
-        self.last_error = f"{url}: {error}"
-        logger.error("%s", safe_lines(self.last_error))
-        self.batch.end(lease_id, QUARANTINED, error=error, attempts=queued.attempt)
+        self._quarantine(queued, f"{crashes} worker processes died while they had it ({reason})")
 
     def is_suspect(self, queued: Queued) -> bool:
         """Whether one more death of its process would be taken for this request's fault: it must prove itself alone."""
@@ -237,6 +235,17 @@ class Outcomes:
             self.batch.kept.append(
                 Failed(id=queued.id, error=kind.__name__, message=message, url=request.url, request=request, final=True)
             )
+
+    def _quarantine(self, queued: Queued, why: str, where: str | None = None) -> None:
+        """Give a request up for good."""
+        self._partial.pop(queued.id, None)
+        url = masked(queued.request.url)
+        self.stats.quarantined += 1
+        self.stats.tally(self.stats.errors, Quarantined.__name__, url, why)
+        self.quarantined.append(url)
+        self.last_error = f"{url}: {Quarantined.__name__}: {why}"
+        logger.error("%s", safe_lines("\n".join(filter(None, (self.last_error, where)))))
+        self.batch.end(queued.id, QUARANTINED, error=f"{Quarantined.__name__}: {why}", attempts=queued.attempt)
 
     def _feed_back(self, outcome: Outcome, flight: Flight, now: float) -> None:
         """Tell the throttle how the host does."""

@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from scrapekit.download import Downloader
-from scrapekit.fleet.child import CLOSE_SECONDS, OUTCOMES, READY, STATS, refusal
+from scrapekit.fleet.child import CLOSE_SECONDS, OUTCOMES, READY, STATS, hand_out, refusal
 from scrapekit.fleet.threads import ThreadFleet
-from scrapekit.fleet.wire import decode_leases, encode, together
+from scrapekit.fleet.wire import encode, together
 from scrapekit.messages import Outcome
 
 
@@ -64,9 +64,8 @@ class Actor:
         return READY
 
     def submit(self, leases: bytes) -> None:
-        """Begin to work on these."""
-        for lease in decode_leases(leases):
-            self._fleet.submit(lease)
+        """Begin to work on these, or give them up: see :func:`~scrapekit.fleet.child.hand_out`."""
+        hand_out(self._fleet, leases)
 
     def take(self) -> bytes:
         """``OUTCOMES`` and what is finished, waiting until something is; at the end ``STATS`` and the pool's."""

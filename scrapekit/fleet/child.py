@@ -48,8 +48,7 @@ def serve(pipe: Connection, workers: int, make: Callable[[], tuple[Worker, Downl
         pipe.send_bytes(READY)
         sender.start()
         while data := pipe.recv_bytes():
-            for lease in decode_leases(data):
-                fleet.submit(lease)
+            hand_out(fleet, data)
     except BaseException as error:  # noqa: BLE001  (the parent learns of it by our death, and gives the leases back)
         if not isinstance(error, EOFError | OSError):  # then the parent is dead: nobody waits for what is under way
             traceback.print_exc()
@@ -60,6 +59,15 @@ def serve(pipe: Connection, workers: int, make: Callable[[], tuple[Worker, Downl
     sender.join()
     pipe.send_bytes(STATS + msgspec.msgpack.encode(downloader.stats()))
     pipe.close()
+
+
+def hand_out(fleet: ThreadFleet, data: bytes) -> None:
+    """Give the threads what the engine's process has sent: leases, and the ids of those to be given up."""
+    for lease in decode_leases(data):
+        if isinstance(lease, int):
+            fleet.abandon(lease, by_force=False)
+        else:
+            fleet.submit(lease)
 
 
 def refusal(error: Exception) -> bytes:

@@ -31,10 +31,12 @@ class Member(ABC):
     """
 
     def __init__(self) -> None:
-        self.leases: SimpleQueue[Lease | None] = SimpleQueue()
-        """What it is to get; None at the end."""
+        self.leases: SimpleQueue[Lease | int | None] = SimpleQueue()
+        """What it is to get, the id of what it is to give up, None at the end."""
         self.held: dict[int, Lease] = {}
         """What it has been given and has not answered."""
+        self.hangs = False
+        """It was asked to give up a lease, and did not answer."""
         self.solo = False
         """It has a lease that is to be alone, and gets nothing else."""
         self.stats: PoolStats | None = None
@@ -51,8 +53,8 @@ class Member(ABC):
         """
 
     @abstractmethod
-    def send(self, leases: list[Lease]) -> None:
-        """Give it these leases; returns when it can take more. Raises OSError when it is dead."""
+    def send(self, leases: list[Lease | int]) -> None:
+        """Give it leases, and ids of those to give up; returns when it can take more. Raises OSError when it is dead."""
 
     @abstractmethod
     def finish(self) -> None:
@@ -124,6 +126,19 @@ class Crew:
         with self._lock:
             self._backlog.append(lease)
             self._distribute()
+
+    def abandon(self, lease_id: int, *, by_force: bool) -> bool:
+        """Have a member give up a lease, or end the member by force. False where none has it. Engine thread only."""
+        with self._lock:
+            member = next((member for member in self._members if lease_id in member.held), None)
+            if member is None:
+                return False
+            if not by_force:
+                member.leases.put(lease_id)
+                return True
+            member.hangs = True
+        member.kill()
+        return True
 
     def close(self, deadline: float) -> None:
         """End the members, waiting at most ``deadline`` seconds for what they have in hand. Idempotent."""
@@ -242,7 +257,7 @@ class Crew:
             self._members.remove(member)  # at once, so that it gets no more leases
             self._undertakers.append(current_thread())
         member.kill()  # it may only be out of reach, and must not go on fetching
-        how = member.epitaph()
+        how = "killed because it hung" if member.hangs else member.epitaph()
         logger.warning("%s died (%s) with %d requests in hand", self._one, how, len(member.held))
         self._post(Lost(list(member.held), how))
         self._replace(None, how)

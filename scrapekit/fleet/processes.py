@@ -79,7 +79,7 @@ class _Child(Member):
         assert word == READY
         return True
 
-    def send(self, leases: list[Lease]) -> None:
+    def send(self, leases: list[Lease | int]) -> None:
         self._pipe.send_bytes(encode(leases))
 
     def finish(self) -> None:

@@ -108,7 +108,7 @@ class _Remote(Member):
         assert word == READY
         return True
 
-    def send(self, leases: list[Lease]) -> None:
+    def send(self, leases: list[Lease | int]) -> None:
         try:
             self._get(self._actor.submit.remote(encode(leases)))  # the next ones gather while these travel
         except ConnectionError:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from concurrent.futures import thread as executors
 from queue import Empty, SimpleQueue
+from threading import Thread, current_thread
 from typing import Any
 
-from scrapekit.errors import FleetError
+from scrapekit.errors import FleetError, Quarantined
 from scrapekit.fleet.worker import Worker
-from scrapekit.messages import Lease, Outcome
+from scrapekit.messages import Failed, Lease, Outcome
+from scrapekit.messages.reason import storable
+from scrapekit.safe import masked
 
 _LOOK_SECONDS = 1.0  # how often a thread that waits looks whether the program is over
+_MOST_ABANDONED = 1000  # threads; more would eat the memory
+_FRAMES = 20  # innermost frames of a stack
 
 
 class ThreadFleet:
@@ -39,39 +47,96 @@ class ThreadFleet:
         self._post = post
         self._leases: SimpleQueue[Lease | None] = SimpleQueue()
         self._closed = False
-        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="scrapekit-worker")
-        self._tasks: list[Future[None]] = []
+        self._executor = ThreadPoolExecutor(workers + _MOST_ABANDONED, thread_name_prefix="scrapekit-worker")
+        self._hands: list[_Hand] = []
+        # Who has which lease. Taking it out is atomic, and whoever does answers for the lease: its thread or abandon().
+        self._held: dict[int, _Hand] = {}
         try:
-            for _ in range(workers):
-                self._tasks.append(self._executor.submit(self._work))
+            self._hire(workers)
         except RuntimeError as error:
             self.close(0)
             raise FleetError(
-                f"only {len(self._tasks)} of {workers} worker threads could be started: {error}"
+                f"only {len(self._hands)} of {workers} worker threads could be started: {error}"
             ) from error
 
     def submit(self, lease: Lease) -> None:
         """Hand a lease to whichever thread is free first. Never blocks; any thread."""
         self._leases.put(lease)
 
+    def abandon(self, lease_id: int, *, by_force: bool) -> bool:  # noqa: ARG002  (nobody can end a thread by force)
+        """Give up a lease that does not come back, with its thread: another one takes its place. One thread.
+
+        The outcome says where it hangs. A thread that runs Python ends as soon as it notices; one that waits in C
+        stays, and holds up neither :meth:`close` nor the end of the program.
+
+        Raises:
+            FleetError: No other thread can be started.
+        """
+        hand = self._held.pop(lease_id, None)
+        if hand is None:
+            return False
+        self._hands.remove(hand)
+        where = hand.stack()
+        hand.leave()
+        hand.end()
+        try:
+            self._hire(1)
+        except RuntimeError as error:
+            raise FleetError(f"a worker thread that hangs can't be replaced: {error}") from error
+        message = "its callback or a pipeline has not returned"
+        self._post(Failed(id=lease_id, error=Quarantined.__name__, message=message, traceback=where, final=True))
+        return True
+
     def close(self, deadline: float) -> None:
         """End the threads, waiting at most ``deadline`` seconds for what they have in hand. Idempotent; any thread.
 
-        A callback that never returns keeps its thread; Python waits for it when the interpreter ends.
+        A thread whose callback never returns is left behind.
         """
         if not self._closed:
             self._closed = True
-            for _ in self._tasks:
+            for _ in self._hands:
                 self._leases.put(None)
-        _, going = wait(self._tasks, timeout=deadline)
-        self._executor.shutdown(wait=not going)
+        wait([hand.task for hand in self._hands], timeout=deadline)
+        self._executor.shutdown(wait=False)
+        for hand in self._hands:
+            if not hand.task.done():
+                hand.leave()
+            elif hand.thread is not None:
+                hand.thread.join()
 
-    def _work(self) -> None:
+    def _hire(self, count: int) -> None:
+        """Start threads. Raises RuntimeError where the system gives no more.
+
+        They are started from a daemon, so they are daemons, too, and the program can end without them.
+        """
+        refused: list[RuntimeError] = []
+
+        def recruit() -> None:
+            try:
+                for _ in range(count):
+                    hand = _Hand()
+                    hand.task = self._executor.submit(self._work, hand)
+                    self._hands.append(hand)
+            except RuntimeError as error:
+                refused.append(error)
+
+        recruiter = Thread(target=recruit, daemon=True)
+        recruiter.start()
+        recruiter.join()
+        if refused:
+            raise refused[0]
+
+    def _work(self, hand: _Hand) -> None:
         """What each thread does, from its first lease to its last."""
-        process, post = self._worker.process, self._post
+        process, post, held = self._worker.process, self._post, self._held
+        hand.thread = current_thread()
         try:
             while (lease := self._take()) is not None and not self._closed:
-                post(process(lease))
+                held[lease.id] = hand
+                outcome = process(lease)
+                if held.pop(lease.id, None) is None:
+                    return  # it was abandoned: the answer has been given
+                post(outcome)
         finally:
             self._worker.close_thread()
 
@@ -85,3 +150,28 @@ class ThreadFleet:
                 # says so in this variable, and wakes only those that wait in the executor's own queue.
                 if getattr(executors, "_shutdown", False):
                     return None
+
+
+class _Hand:
+    """One thread and its task."""
+
+    task: Future[None]
+    thread: Thread | None = None  # until it begins
+
+    def stack(self) -> str:
+        """Where it is now, as the lines of a traceback."""
+        frame = sys._current_frames().get(self._ident)  # noqa: SLF001  (documented, for debuggers)
+        lines = traceback.format_stack(frame)[-_FRAMES:] if frame else []
+        return storable(masked("".join(["Stack of its thread (most recent call last):\n", *lines])))
+
+    def leave(self) -> None:
+        """Let the program end without it: the interpreter joins what stands in this mapping at its exit."""
+        getattr(executors, "_threads_queues", {}).pop(self.thread, None)
+
+    def end(self) -> None:
+        """Have SystemExit raised in it, as soon as it runs Python again."""
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._ident), ctypes.py_object(SystemExit))
+
+    @property
+    def _ident(self) -> int:
+        return 0 if self.thread is None or self.thread.ident is None else self.thread.ident

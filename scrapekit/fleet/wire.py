@@ -11,16 +11,16 @@ import msgspec
 from scrapekit.messages import Failed, Fetched, Lease, Outcome, Redirected
 
 encode = msgspec.msgpack.Encoder().encode
-"""A list of leases or of outcomes as bytes. Any thread."""
+"""A list of leases (and the ids of those to be given up) or of outcomes as bytes. Any thread."""
 
 T = TypeVar("T")
 _MOST = 256
 
-_leases = msgspec.msgpack.Decoder(list[Lease])
+_leases = msgspec.msgpack.Decoder(list[Lease | int])
 _outcomes = msgspec.msgpack.Decoder(list[Fetched | Redirected | Failed])
 
 
-def decode_leases(data: bytes) -> list[Lease]:
+def decode_leases(data: bytes) -> list[Lease | int]:
     """What :data:`encode` made of leases."""
     return _leases.decode(data)
 

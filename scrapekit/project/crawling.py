@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +29,7 @@ from scrapekit.engine import (
 from scrapekit.errors import RequestInvalid, SpiderError
 from scrapekit.export import NullSink, Options, Sink, open_output, resume_output
 from scrapekit.fleet import Callbacks
+from scrapekit.messages import Request
 from scrapekit.project.hands import Hands
 from scrapekit.project.report import CrawlReport
 from scrapekit.settings import FailIf, RetrySettings, Settings
@@ -195,6 +197,7 @@ class Crawl:
                 authorization=settings.http.authorization if settings.http.auth else None,
                 max_pages=crawl.max_pages,
                 max_items=crawl.max_items,
+                limit=_limit(settings.http.timeout.total, crawl.callback_timeout),
                 drain_timeout=crawl.drain_timeout,
                 audience=audience,
             )
@@ -277,6 +280,11 @@ def _open(
     return resume_output(target, committed, **options)
 
 
+def _limit(total: float, callback: float | None) -> Callable[[Request], float] | None:
+    """Seconds that a worker may have a request: to fetch it, and then in user code."""
+    return None if callback is None else lambda request: (request.timeout or total) + callback
+
+
 def _retry(retry: RetrySettings) -> RetryPolicy:
     return RetryPolicy(
         times=retry.times,
@@ -306,7 +314,7 @@ def _why_nothing(stats: Stats) -> str:
     """Why there is not one page."""
     reasons = [*stats.errors.items(), *stats.skipped.items()]
     if stats.quarantined:
-        return f"nothing was fetched: {stats.quarantined} requests killed their process and were given up"
+        return f"nothing was fetched: {stats.quarantined} requests killed their process or never returned"
     if not reasons:
         return "no start requests" if not stats.queued else "nothing was fetched"
     kind, tally = max(reasons, key=lambda reason: reason[1].count)

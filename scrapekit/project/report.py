@@ -21,7 +21,8 @@ class CrawlReport(Struct, frozen=True):
         elapsed: Seconds that this run took.
         workers: Requests that could be in flight at once, over all threads and processes.
         pending: Requests that are known and not finished, which a resumed crawl goes on with.
-        quarantined: URLs that are not tried again, because the process died several times in their company.
+        quarantined: URLs that are not tried again: the process died several times in their company, or their callback
+            never returned.
         failure: Why the crawl failed as a whole; None where it did not.
         stopped_by: What StopCrawl said.
         start_error: What ``start()`` raised, if that is why.

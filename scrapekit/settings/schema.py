@@ -258,6 +258,7 @@ class CrawlSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     allowed_domains: tuple[str, ...] | None = None
     durability: Literal["process", "power"] = "process"
     drain_timeout: Seconds = 30.0
+    callback_timeout: Timeout | None = 300.0
     quarantine_after: Annotated[int, Meta(ge=1, le=100)] = 3
     keep_partial_items: bool = False
     limits: LimitsSettings = field(default_factory=LimitsSettings)

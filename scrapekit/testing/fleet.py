@@ -8,7 +8,8 @@ from random import Random
 
 from scrapekit.engine import Inbox
 from scrapekit.engine.contract import Post
-from scrapekit.messages import Lease, Lost, Outcome, Request, Seeded, link_of
+from scrapekit.errors import Quarantined
+from scrapekit.messages import Failed, Lease, Lost, Outcome, Request, Seeded, link_of
 from scrapekit.testing.clock import FakeClock
 
 _MOMENT = 1e-5  # seconds that a post takes, or a look into the empty inbox: time always passes
@@ -23,7 +24,7 @@ class FakeFleet(Inbox):
     Args:
         process: Turns a lease into its outcome, for instance ``SimulatedWeb.worker(spider).process``. It runs when the
             lease is done, not when it is submitted. It may also answer as a fleet
-            of processes does, with a batch or a Lost.
+            of processes does, with a batch or a Lost; None is a callback that never returns.
         clock: Is advanced.
         workers: Leases at once.
         seed: Of the latencies.
@@ -38,7 +39,7 @@ class FakeFleet(Inbox):
 
     def __init__(
         self,
-        process: Callable[[Lease], Outcome | list[Outcome] | Lost],
+        process: Callable[[Lease], Outcome | list[Outcome] | Lost | None],
         clock: FakeClock,
         *,
         workers: int = 8,
@@ -58,6 +59,7 @@ class FakeFleet(Inbox):
         # A heap: (when, turn, latency, what).
         self._events: list[tuple[float, int, float, Lease | Callable[[], None]]] = []
         self._turn = 0
+        self._hanging: set[int] = set()
 
     def submit(self, lease: Lease) -> None:
         """Start work on a lease.
@@ -75,6 +77,14 @@ class FakeFleet(Inbox):
     def at(self, when: float, act: Callable[[], None]) -> None:
         """Call ``act`` when the clock shows ``when``: ``engine.stop``, or something that raises, for a crash."""
         self._at(when, 0.0, act)
+
+    def abandon(self, lease_id: int, *, by_force: bool) -> bool:  # noqa: ARG002  (part of the protocol)
+        """Give up a lease whose callback never returns; one that will is not reported as such."""
+        if lease_id in self._hanging:
+            self._hanging.remove(lease_id)
+            self.open -= 1
+            self.post(Failed(id=lease_id, error=Quarantined.__name__, message="it has not returned", final=True))
+        return True
 
     def close(self, deadline: float) -> None:  # noqa: ARG002  (part of the protocol)
         """Idempotent; nothing waits here."""
@@ -96,8 +106,11 @@ class FakeFleet(Inbox):
             if not isinstance(event, Lease):
                 event()
                 continue
-            self.open -= 1
             outcome = self._process(event)
+            if outcome is None:
+                self._hanging.add(event.id)
+                continue
+            self.open -= 1
             if isinstance(outcome, Outcome):
                 outcome.elapsed = latency if outcome.status else 0.0
             self.post(outcome)

@@ -148,4 +148,4 @@ def test_a_crawl_whose_only_page_kills_its_process_has_failed(tmp_path):
     with serve(site(0)) as server:
         report, lines = crawl(spider("Killer"), f"{server.url}/deadly", tmp_path)
     assert (report.pages, lines) == (0, [])
-    assert report.failure == "nothing was fetched: 1 requests killed their process and were given up"
+    assert report.failure == "nothing was fetched: 1 requests killed their process or never returned"

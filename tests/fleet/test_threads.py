@@ -140,5 +140,5 @@ def test_the_exit_of_the_interpreter_ends_the_threads(make, monkeypatch):
     monkeypatch.setattr(threads, "_LOOK_SECONDS", 0.01)
     fleet, _ = make(Items(), workers=2)
     monkeypatch.setattr(executors, "_shutdown", Later())  # what the interpreter does at its exit, before it joins
-    for task in fleet._tasks:
-        task.result(timeout=10)
+    for hand in fleet._hands:
+        hand.task.result(timeout=10)
