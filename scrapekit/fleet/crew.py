@@ -54,7 +54,7 @@ class Member(ABC):
 
     @abstractmethod
     def send(self, leases: list[Lease | int]) -> None:
-        """Give it leases, and ids of those to give up; returns when it can take more. Raises OSError when it is dead."""
+        """Give it leases, and ids of those to give up; returns when it can take more. Raises OSError if it is dead."""
 
     @abstractmethod
     def finish(self) -> None:

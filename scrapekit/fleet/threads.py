@@ -166,7 +166,8 @@ class _Hand:
 
     def leave(self) -> None:
         """Let the program end without it: the interpreter joins what stands in this mapping at its exit."""
-        getattr(executors, "_threads_queues", {}).pop(self.thread, None)
+        if self.thread is not None:
+            getattr(executors, "_threads_queues", {}).pop(self.thread, None)
 
     def end(self) -> None:
         """Have SystemExit raised in it, as soon as it runs Python again."""

@@ -1,7 +1,9 @@
 """Spiders for the tests of worker processes, which have to find them in a file."""
 
 import os
+import re
 import signal
+import threading
 import time
 
 from scrapekit import Spider
@@ -35,3 +37,20 @@ class Mortal(Links):
 
     def parse(self, response):
         os._exit(7)
+
+
+class Hangs(Links):
+    """One page never comes back: it waits in C, or it never lets another thread run."""
+
+    def parse(self, response):
+        if response.url.endswith("/deadly"):
+            self.hang()
+        yield from super().parse(response)
+
+    def hang(self):
+        threading.Event().wait()
+
+
+class Hogs(Hangs):
+    def hang(self):
+        re.match("(a|a)*$", "a" * 1000 + "b")  # tries each of 2**1000 ways, and holds the GIL

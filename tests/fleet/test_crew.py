@@ -173,3 +173,21 @@ def test_a_member_that_talks_nonsense_ends_the_crawl_instead_of_hanging_it():
     one.done.put(ValueError("not MessagePack"))
     assert str(inbox.get(timeout=WAIT)) == "a member can't be understood: ValueError: not MessagePack"
     crew.close(WAIT)
+
+
+def test_a_member_is_asked_to_give_a_lease_up_and_ended_by_force_if_it_does_not_answer():
+    one, heir = FakeMember(), FakeMember()
+    crew, inbox = crew_of(one, heir, size=1)
+    assert not crew.abandon(1, by_force=False)
+    for number in (1, 2, 3):
+        crew.submit(lease(number))
+    assert [one.got.get(timeout=WAIT).id for _ in range(2)] == [1, 2]
+    assert not crew.abandon(3, by_force=True)  # it waits for a place
+    assert crew.abandon(2, by_force=False)
+    assert one.got.get(timeout=WAIT) == 2
+    assert not one.killed
+    assert crew.abandon(2, by_force=True)
+    lost = inbox.get(timeout=WAIT)
+    assert (type(lost), lost.ids, lost.reason) == (Lost, [1, 2], "killed because it hung")
+    assert heir.got.get(timeout=WAIT).id == 3
+    crew.close(WAIT)

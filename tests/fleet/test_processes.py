@@ -11,6 +11,7 @@ import pytest
 from sites import site
 
 import scrapekit
+from scrapekit.engine import watchdog
 from scrapekit.errors import FleetError, SpiderError
 from scrapekit.project.spiders import load_spider
 from scrapekit.testing import SampleSite, serve
@@ -149,3 +150,21 @@ def test_a_crawl_whose_only_page_kills_its_process_has_failed(tmp_path):
         report, lines = crawl(spider("Killer"), f"{server.url}/deadly", tmp_path)
     assert (report.pages, lines) == (0, [])
     assert report.failure == "nothing was fetched: 1 requests killed their process or never returned"
+
+
+@pytest.mark.parametrize(("name", "deaths"), [("Hangs", 0), ("Hogs", 2)])
+def test_a_page_that_never_comes_back_is_quarantined_and_takes_no_other_page_with_it(
+    tmp_path, monkeypatch, caplog, name, deaths
+):
+    monkeypatch.setattr(watchdog, "GRACE_SECONDS", 1.0)
+    with serve(site(40, deadly=True)) as server:
+        settings = {"http": {"timeout": {"total": 0.5}}, "crawl": {"callback_timeout": 0.5, "quarantine_after": 2}}
+        report, lines = crawl(spider(name), f"{server.url}/", tmp_path, **settings)
+    assert sorted(line["url"] for line in lines) == sorted(
+        [f"{server.url}/", *(f"{server.url}/{n}" for n in range(40))]
+    )
+    assert report.quarantined == (f"{server.url}/deadly",)
+    assert (report.stats.deaths, report.stats.quarantined) == (deaths, 1)
+    said = "killed because it hung" if deaths else "threading.Event().wait()"
+    assert said in caplog.text
+    assert no_children()

@@ -85,6 +85,9 @@ MUTANTS = {
         (SCHEDULER, "    def starving(self, now: float) -> bool:\n", "    def starving(self, now: float) -> bool:\n        return False\n"),
         (ENGINE, "COMMIT_SECONDS = 0.05", "COMMIT_SECONDS = 5.0"),
     ],
+    "a callback that never returns is waited for": [
+        (ENGINE, "        self._dispatcher.watch(now)\n", ""),
+    ],
 }  # fmt: skip
 
 

@@ -65,6 +65,8 @@ def expect(world: World) -> Expected:
             else:
                 found.states[number] = frozenset({"done"})
             admit(node.redirect)
+        elif node.hangs:
+            found.states[number] = frozenset({"quarantined"})
         else:
             if not node.raises or world.keep_partial:
                 for item in range(node.items):

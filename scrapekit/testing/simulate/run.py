@@ -23,7 +23,7 @@ from scrapekit.testing.simulate.expect import expect
 from scrapekit.testing.simulate.judge import Judge, Violation
 from scrapekit.testing.simulate.mortality import Killed, MortalConnection, MortalSink, Reaper
 from scrapekit.testing.simulate.site import SimSpider, WorldWeb
-from scrapekit.testing.simulate.world import TIMES, World
+from scrapekit.testing.simulate.world import CALLBACK_TIMEOUT, TIMES, World
 from scrapekit.web import Scope
 
 _SHM = Path("/dev/shm")  # noqa: S108  (a disk that costs nothing; only folders with drawn names are made in it)
@@ -213,8 +213,11 @@ class _Life:
         spider = SimSpider(world)
         worker = self._web.worker(spider, keep_partial=world.keep_partial)
 
-        def process(lease: Lease) -> Outcome | Lost:
-            return Lost([lease.id], "simulated death") if self._web.kills(lease) else worker.process(lease)
+        def process(lease: Lease) -> Outcome | Lost | None:
+            if self._web.kills(lease):
+                return Lost([lease.id], "simulated death")
+            outcome = worker.process(lease)
+            return None if self._web.hangs(lease, outcome) else outcome
 
         fleet = _Hands(
             self._judge,
@@ -241,6 +244,7 @@ class _Life:
             in_flight=in_flight,
             clock=clock,
             robots=robots,
+            limit=lambda _: CALLBACK_TIMEOUT,
             max_pages=outcomes.stats.pages + self._plan.pages if self._plan.pages else None,
         )
         if self._plan.stop:

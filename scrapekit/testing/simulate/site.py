@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from scrapekit.errors import RequestError
-from scrapekit.messages import Lease, Request, Response
+from scrapekit.messages import Fetched, Lease, Outcome, Request, Response
 from scrapekit.spider import Spider
 from scrapekit.testing.simulate.world import Node, World
 from scrapekit.testing.web import SimulatedPage, SimulatedWeb
@@ -79,6 +79,14 @@ class WorldWeb(SimulatedWeb):
             return False
         self.lost[id(node)] += 1
         return True
+
+    def hangs(self, lease: Lease, outcome: Outcome) -> bool:
+        """Whether it ends in a callback that never returns."""
+        node = self._nodes.get(address(lease.request.url).fingerprint)
+        ran = lease.failure is None and (
+            isinstance(outcome, Fetched) or getattr(outcome, "traceback", None) is not None
+        )
+        return node is not None and node.hangs and lease.id > 0 and ran
 
     def _page(self, node: Node | None) -> SimulatedPage:
         if node is None:

@@ -19,6 +19,8 @@ TIMES = 2
 """Attempts after the first."""
 NEVER = 99
 """So many failures in a row that no retry gets past them."""
+CALLBACK_TIMEOUT = 20.0
+"""Seconds after which a callback that does not return is given up; no latency is so long."""
 
 
 class SimHost(Struct):
@@ -52,6 +54,7 @@ class Node(Struct):
         failure: With this: a status or the name of an error.
         retry_after: Seconds that a 429 or 503 asks for; 0 for none.
         raises: The callback raises after it has yielded: a number of items, and all links.
+        hangs: The callback never returns.
         lost: So many visits kill the worker process that makes them.
         errback: Requests for it have an errback, which yields one item.
     """
@@ -64,6 +67,7 @@ class Node(Struct):
     failure: str = "503"
     retry_after: int = 0
     raises: bool = False
+    hangs: bool = False
     lost: int = 0
     errback: bool = False
 
@@ -136,7 +140,7 @@ def draw(seed: int) -> World:
         if redirects < 5 and dice.random() < 0.1:
             redirects += 1
             node.redirect = _spelled(dice, dice.choice([*urls, f"http://{SCOPE_LEFT}/"]))
-            node.errback = node.raises = False
+            node.errback = node.raises = node.hangs = False
         else:
             node.links = [_spelled(dice, dice.choice(urls)) for _ in range(dice.choice((0, 1, 3, 6, 12)))]
             if dice.random() < 0.1:
@@ -177,6 +181,7 @@ def _node(dice: Random, url: str) -> Node:
     node.raises = dice.random() < 0.05
     node.lost = dice.choice((0,) * 40 + (1, 2, NEVER))
     node.errback = dice.random() < 0.1
+    node.hangs = dice.random() < 0.02
     return node
 
 
