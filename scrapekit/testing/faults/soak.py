@@ -195,8 +195,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--total", type=float, default=0.5, help="seconds that a request may take (default: 0.5)")
     options = parser.parse_args(arguments)
     logging.disable(logging.WARNING)  # failures are what is asked for
-    with other_process() as places:
-        verdict = soak(places, count=options.requests, seed=options.seed, workers=options.workers, total=options.total)
+    try:
+        with other_process() as places:
+            verdict = soak(
+                places, count=options.requests, seed=options.seed, workers=options.workers, total=options.total
+            )
+    finally:
+        logging.disable(logging.NOTSET)
     began = verdict.samples[0].seconds
     out = sys.stdout.write
     out(f"{'requests':>8} {'seconds':>8} {'MiB':>7} {'threads':>7} {'files':>6}\n")
