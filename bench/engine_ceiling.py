@@ -9,12 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import statistics
 import sys
 import tempfile
 import time
 from hashlib import blake2b
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from scrapekit.engine.clock import SteadyClock
 from scrapekit.engine.contract import Inbox
@@ -34,13 +36,14 @@ from scrapekit.web.scope import Scope
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
-def crawl(fleet: AnsweringFleet, inbox: Inbox, folder: Path) -> None:
+def crawl(fleet: AnsweringFleet, inbox: Inbox, folder: Path, *, every_attempt: bool = True) -> None:
     """Run the engine over ``fleet`` until nothing is left, as durable as by default, as scrapekit.project wires it.
 
     Args:
         fleet: The fleet, which posts into ``inbox``.
         inbox: What the engine takes its outcomes from.
         folder: Where the frontier and the output go.
+        every_attempt: As ``crawl.ledger: full`` has it; else as ``errors``.
     """
     frontier = Frontier(str(folder / "frontier.sqlite"))
     frontier.recover([], time.time(), 600, 3)
@@ -57,6 +60,7 @@ def crawl(fleet: AnsweringFleet, inbox: Inbox, folder: Path) -> None:
         jar=jar,
         scope=Scope(["example.com"]),
         open_scope=False,
+        every_attempt=every_attempt,
     )
     output = open_output(folder / "items.jsonl")
     engine = Engine(
@@ -181,9 +185,39 @@ def main() -> int:
     parser.add_argument("--hosts", type=int, default=200, help="hosts that they are spread over (200)")
     parser.add_argument("--capacity", type=int, default=256, help="leases that the fleet takes at once (256)")
     parser.add_argument("--far", type=int, default=9, help="of nine old links, how many are not recent ones (9)")
+    parser.add_argument("--ledger", choices=("full", "errors"), default="full", help="crawl.ledger (full)")
+    parser.add_argument(
+        "--compare-ledgers",
+        type=int,
+        metavar="N",
+        help="run N crawls of each ledger in turn, and compare their medians",
+    )
     parser.add_argument("--json", type=Path, default=RESULTS / "engine_ceiling.json", help="where the results go")
     options = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
+    told = compare_ledgers(options) if options.compare_ledgers else measure(options, options.ledger)
+    print(json.dumps(told, indent=1))
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps(told, indent=1) + "\n")
+    return 0
+
+
+def compare_ledgers(options: argparse.Namespace) -> dict[str, Any]:
+    """What ``full`` costs: whole crawls of both kinds in turn, so that what else the machine does meets both alike."""
+    spent: dict[str, list[dict[str, float]]] = {"errors": [], "full": []}
+    for _ in range(options.compare_ledgers):
+        for ledger, crawls in spent.items():
+            crawls.append(measure(options, ledger)["whole"])
+    median = {
+        ledger: {key: statistics.median(each[key] for each in crawls) for key in crawls[0]}
+        for ledger, crawls in spent.items()
+    }
+    shares = {key: round(median["full"][key] / median["errors"][key], 3) for key in median["full"]}
+    return {"median": median, "full_to_errors": shares, "each": spent, "total": options.total}
+
+
+def measure(options: argparse.Namespace, ledger: str) -> dict[str, Any]:
+    """One crawl."""
     inbox = Inbox()
     fleet = AnsweringFleet(
         inbox,
@@ -194,10 +228,17 @@ def main() -> int:
         far=options.far,
     )
     with tempfile.TemporaryDirectory(dir=RESULTS) as folder:  # on the disk: the temporary folder may be in memory
-        crawl(fleet, inbox, Path(folder))
+        began, cpu = time.perf_counter(), time.process_time()
+        crawl(fleet, inbox, Path(folder), every_attempt=ledger == "full")
+        whole = {
+            "requests_per_second": round(fleet.done / (time.perf_counter() - began)),
+            "requests_per_cpu_second": round(fleet.done / (time.process_time() - cpu)),
+            "database_bytes_each": round((Path(folder) / "frontier.sqlite").stat().st_size / fleet.done, 1),
+        }
     early = rates(fleet.marks, 10_000, 5_000)
     late = rates(fleet.marks, fleet.marks[-1][0] - options.starts, 10_000)  # before the queue runs empty
-    told = {
+    return {
+        "whole": whole,
         "at_10000": early,
         f"at_{fleet.done}": late,
         "every_50000": [
@@ -210,11 +251,8 @@ def main() -> int:
         "hosts": options.hosts,
         "capacity": options.capacity,
         "far": options.far,
+        "ledger": ledger,
     }
-    print(json.dumps(told, indent=1))
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(told, indent=1) + "\n")
-    return 0
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from scrapekit.testing import SampleSite, serve
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-LANGUAGES = {"python", "pycon", "yaml", "console", "toml", "text", ""}
+LANGUAGES = {"python", "pycon", "yaml", "console", "sql", "toml", "text", ""}
 # What examples may start besides our own command and files of this checkout.
 PROGRAMS = {"apt-get", "dpkg", "head", "make", "python3", "sort", "source", "sqlite3", "wc"}
 TARGETS = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -180,6 +180,28 @@ def test_commands_exist_with_those_options(blocks):
                 with contextlib.closing(sqlite3.connect(":memory:")) as database:
                     database.executescript(SCHEMA)
                     database.execute(arguments[1])
+
+
+@pytest.fixture(scope="module")
+def ledger(site, tmp_path_factory):
+    """The database of a job that has crawled the sample site."""
+    folder = tmp_path_factory.mktemp("ledger")
+    command = [sys.executable, "-m", "scrapekit", "crawl", str(ROOT / "spiders" / "books.py"), "-q"]
+    subprocess.run(
+        [*command, "-a", f"url={site.url}/", "-s", "retry.backoff.initial=0"],
+        cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=60, check=True,
+    )  # fmt: skip
+    [database] = folder.glob(".scrapekit/jobs/*/frontier.sqlite")
+    return database
+
+
+@pytest.mark.parametrize("blocks", with_blocks("sql"))
+def test_queries_run_on_a_real_ledger(blocks, ledger):
+    assert len(blocks) >= 10
+    with contextlib.closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as database:
+        empty = [block.line for block in blocks if not database.execute(block.text).fetchall()]
+    # All but what is due for retries, for hosts that wait, and for what a crash or a quarantine leaves.
+    assert len(empty) <= len(blocks) // 3, empty
 
 
 @pytest.mark.parametrize("blocks", with_blocks("console", "python"))

@@ -10,6 +10,7 @@ from scrapekit.messages import Link, request_of
 from scrapekit.safe import masked
 
 End = tuple[int, float, int, int | None, str | None, int]
+Attempt = tuple[int, float, float, int | None, int, str | None, str | None]
 
 
 class Row(NamedTuple):
@@ -37,6 +38,7 @@ class Batch:
     def __init__(self) -> None:
         self.lines: list[bytes] = []  # items, one JSON object each
         self.ends: list[End] = []  # what the leases came to: (state, not_before, attempts, status, error, id)
+        self.attempts: list[Attempt] = []  # (request, at, elapsed, status, bytes, error, location)
         self.crashes: list[tuple[int, int]] = []  # (crashes, id) of leases whose process has died
         self.rows: list[Row] = []  # new requests
         self.found: dict[str, int] = {}  # hosts of leases that go back to pending at once, with the highest priority

@@ -251,7 +251,7 @@ class Engine:
         if self._jar is not None:
             batch.cookies = self._jar.changes()
         more = self._stop_reason is None
-        with frontier.commit(batch, (lambda number, row: scheduler.admit(number, row, now)) if more else None):
+        with frontier.commit(batch, (lambda number, row: scheduler.admit(number, row, now)) if more else None, now):
             promoted: Mapping[str, int] = {}
             if self._next_retry is not None and self._next_retry <= now:
                 promoted = frontier.promote(now)

@@ -23,10 +23,12 @@ Durability = Literal["process", "power"]
 
 _COLUMNS = "id, fingerprint IS NULL, host, url, callback, priority, depth, redirects, extra, attempts, crashes"
 
-_END = f"""UPDATE requests SET state = ?, not_before = ?, attempts = ?, status = ?, error = ?
+_END = f"""UPDATE requests SET finished = ?, state = ?, not_before = ?, attempts = ?, status = ?, error = ?
     WHERE id = ? AND state = {LEASED}"""
-_ADD = """INSERT INTO requests (id, state, fingerprint, host, url, callback, priority, depth, redirects, parent, extra)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_ADD = """INSERT INTO requests
+    (id, state, queued, fingerprint, host, url, callback, priority, depth, redirects, parent, extra)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_TRIED = "INSERT INTO attempts (request, at, elapsed, status, bytes, error, location) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _LEASE = f"""UPDATE requests SET state = {LEASED} WHERE id IN (
     SELECT id FROM requests WHERE state = {PENDING} AND not_before = 0 AND host = ? ORDER BY priority DESC, id LIMIT ?
     ) RETURNING {_COLUMNS}"""
@@ -108,10 +110,15 @@ class Frontier:
                 "UPDATE requests SET crashes = crashes + 1 WHERE id = ? AND state <= ?",
                 [(number, LEASED) for number in in_flight],
             )
+            self._db.executemany(
+                "INSERT INTO attempts (request, at, elapsed, bytes, error) "
+                "SELECT id, ?, 0, 0, 'Lost: the process died' FROM requests WHERE id = ? AND state <= ?",
+                [(now, number, LEASED) for number in in_flight],
+            )
             gone = self._db.execute(
-                "UPDATE requests SET state = ?, error = 'Quarantined: the process died ' || crashes || ' times while "
-                "it was in flight' WHERE crashes >= ? AND state <= ? RETURNING url",
-                (QUARANTINED, quarantine_after, LEASED),
+                "UPDATE requests SET state = ?, finished = ?, error = 'Quarantined: the process died ' || crashes || "
+                "' times while it was in flight' WHERE crashes >= ? AND state <= ? RETURNING url",
+                (QUARANTINED, now, quarantine_after, LEASED),
             ).fetchall()
             self._db.execute("UPDATE requests SET state = ? WHERE state = ?", (PENDING, LEASED))
             latest = (now + max_wait,)
@@ -125,7 +132,7 @@ class Frontier:
         return default if value is None else msgspec.json.decode(value)
 
     @contextlib.contextmanager
-    def commit(self, batch: Batch, admit: Admit | None = None) -> Iterator[None]:
+    def commit(self, batch: Batch, admit: Admit | None = None, now: float | None = None) -> Iterator[None]:
         """Make ``batch`` final, with what the body of the ``with`` adds: leases, promotions. All of it or nothing.
 
         Its requests are new: whoever put them there has asked :attr:`seen`, and told it.
@@ -133,10 +140,11 @@ class Frontier:
         Args:
             batch: What to make final.
             admit: Asked for each new request, by its number and row, whether it is leased at once; None: none is.
+            now: The clock's time, which is written down as that at which requests came and ended.
         """
         try:
             with self._guarded(), self._transaction():
-                encoded = self._write(batch, admit)
+                encoded = self._write(batch, admit, now)
                 yield
         except BaseException:
             for fingerprint, *_ in batch.rows:
@@ -231,14 +239,17 @@ class Frontier:
         """Close the database; idempotent."""
         self._db.close()
 
-    def _write(self, batch: Batch, admit: Admit | None) -> dict[str, str]:
+    def _write(self, batch: Batch, admit: Admit | None, now: float | None) -> dict[str, str]:
         """All that a batch says, but for its lines; what it says for ``meta``, as JSON."""
         db = self._db
-        if batch.ends and db.executemany(_END, batch.ends).rowcount != len(batch.ends):
+        ends = [(now if end[0] > LEASED else None, *end) for end in batch.ends]
+        if ends and db.executemany(_END, ends).rowcount != len(ends):
             raise FrontierError(f"{self._path}: leased requests were changed by someone else: is it open elsewhere?")
         if batch.rows:
             rows = enumerate(batch.rows, self._newest + 1)
-            db.executemany(_ADD, [(n, LEASED if admit and admit(n, row) else PENDING, *row) for n, row in rows])
+            db.executemany(_ADD, [(n, LEASED if admit and admit(n, row) else PENDING, now, *row) for n, row in rows])
+        if batch.attempts:
+            db.executemany(_TRIED, batch.attempts)
         if batch.crashes:
             db.executemany("UPDATE requests SET crashes = ? WHERE id = ?", batch.crashes)
         if batch.holds:

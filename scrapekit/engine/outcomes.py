@@ -78,6 +78,7 @@ class Outcomes:
         max_redirects: Longer chains fail.
         quarantine_after: A request is given up with that many deaths of the process that had it.
         keep_failures: Whether the audience wants to see failures.
+        every_attempt: Whether attempts that have not failed are written down as well.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Outcomes:
         max_redirects: int = 10,
         quarantine_after: int = 3,
         keep_failures: bool = False,
+        every_attempt: bool = True,
     ) -> None:
         self._frontier = frontier
         self._scheduler = scheduler
@@ -113,6 +115,7 @@ class Outcomes:
         self._max_redirects = max_redirects
         self._quarantine_after = quarantine_after
         self._keep_failures = keep_failures
+        self._every_attempt = every_attempt
         self._seen = frontier.seen
         self._seeds_taken = frontier.get("seeds_taken", 0)
         self.stats = stats
@@ -143,7 +146,10 @@ class Outcomes:
                 self._jar.set(header, queued.request.url, now, queued.request.session)
         if outcome.id < 0:
             self._take_robots(outcome, now)
-        elif isinstance(outcome, Fetched):
+            return
+        if flight.slot and (self._every_attempt or isinstance(outcome, Failed)):
+            self._write_down(outcome, flight, now)
+        if isinstance(outcome, Fetched):
             stats.pages += 1
             batch.pages[queued.host] = batch.pages.get(queued.host, 0) + 1
             self._host_pages.add(queued.host)
@@ -172,6 +178,9 @@ class Outcomes:
             self._take_robots(failed, now)
             return
         crashes = queued.crashes + 1
+        if flight.slot:
+            batch = self.batch
+            batch.attempts.append((lease_id, flight.sent_at, now - flight.sent_at, None, 0, f"Lost: {reason}", None))
         if crashes < self._quarantine_after:
             self._partial.pop(lease_id, None)
             self.batch.give_back(lease_id, queued.host, crashes, queued.attempt, f"Lost: {reason}")
@@ -267,6 +276,17 @@ class Outcomes:
         if wait > 0:
             self._scheduler.hold(name, now + wait, "Retry-After")
             self.batch.holds.append((name, now + wait, "Retry-After"))
+
+    def _write_down(self, outcome: Outcome, flight: Flight, now: float) -> None:
+        """One attempt, for the ledger."""
+        error = location = None
+        if isinstance(outcome, Failed):
+            error = masked(f"{outcome.error}: {outcome.message}")
+        elif isinstance(outcome, Redirected):
+            location = masked(outcome.link.url)
+        elapsed = outcome.elapsed or now - flight.sent_at
+        attempt = (outcome.id, flight.sent_at, elapsed, outcome.status or None, outcome.size, error, location)
+        self.batch.attempts.append(attempt)
 
     def _take_robots(self, outcome: Outcome, now: float) -> None:
         assert self._robots is not None

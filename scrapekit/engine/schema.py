@@ -1,8 +1,11 @@
-"""The frontier's tables. They can be read with plain ``sqlite3 file:frontier.sqlite?mode=ro`` while the crawl runs."""
+"""The frontier's tables. They can be read with plain ``sqlite3 file:frontier.sqlite?mode=ro`` while the crawl runs.
+
+What docs/ledger.md describes is public: it keeps its names and meanings within a major version of scrapekit.
+"""
 
 from __future__ import annotations
 
-VERSION = 3
+VERSION = 4
 
 PENDING, LEASED, DONE, FAILED, DROPPED, QUARANTINED = range(6)
 
@@ -27,10 +30,24 @@ CREATE TABLE requests (
     attempts INTEGER NOT NULL DEFAULT 0,   -- that have failed
     crashes INTEGER NOT NULL DEFAULT 0,    -- deaths of the process while it was in flight
     status INTEGER,                    -- of the last response
-    error TEXT                         -- of the last failure, or why it was dropped
+    error TEXT,                        -- of the last failure, or why it was dropped
+    queued REAL,                       -- when it came here, in seconds since the epoch
+    finished REAL                      -- when it came to its last state
 );
 CREATE INDEX ready ON requests (host, priority DESC, id) WHERE state = {PENDING} AND not_before = 0;
 CREATE INDEX delayed ON requests (not_before) WHERE state = {PENDING} AND not_before > 0;
+
+-- Written once and never changed, so that it costs the crawl next to nothing: there is no index that would.
+CREATE TABLE attempts (
+    id INTEGER PRIMARY KEY,            -- in the order in which they ended
+    request INTEGER NOT NULL,
+    at REAL NOT NULL,                  -- when a worker got it, in seconds since the epoch
+    elapsed REAL NOT NULL,             -- seconds
+    status INTEGER,                    -- NULL: no response came
+    bytes INTEGER NOT NULL,            -- of the decoded body
+    error TEXT,                        -- NULL: it was a success, or a redirect
+    location TEXT                      -- where a redirect led
+);
 
 CREATE TABLE hosts (host TEXT PRIMARY KEY, not_before REAL NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE robots (origin TEXT PRIMARY KEY, fetched REAL NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL)
@@ -41,6 +58,7 @@ CREATE TABLE scope (host TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE states (state INTEGER PRIMARY KEY, name TEXT NOT NULL);
 INSERT INTO states VALUES {", ".join(f"({number}, '{name}')" for number, name in enumerate(STATES))};
 CREATE VIEW urls AS
-    SELECT id, url, name AS state, status, error, attempts, depth, parent, host FROM requests JOIN states USING (state);
+    SELECT id, url, name AS state, status, error, attempts, depth, parent, host, callback, priority, redirects,
+        nullif(not_before, 0) AS not_before, crashes, queued, finished FROM requests JOIN states USING (state);
 INSERT INTO meta VALUES ('version', '{VERSION}');
 """

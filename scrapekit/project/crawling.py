@@ -180,6 +180,7 @@ class Crawl:
                 max_redirects=settings.http.max_redirects,
                 quarantine_after=crawl.quarantine_after,
                 keep_failures=keep,
+                every_attempt=crawl.ledger == "full" and job is not None,  # nobody can look into a job's that is none
             )
             self.engine = Engine(
                 frontier=frontier,

@@ -257,6 +257,7 @@ class CrawlSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     max_items: Count | None = None
     allowed_domains: tuple[str, ...] | None = None
     durability: Literal["process", "power"] = "process"
+    ledger: Literal["full", "errors"] = "full"
     drain_timeout: Seconds = 30.0
     callback_timeout: Timeout | None = 300.0
     quarantine_after: Annotated[int, Meta(ge=1, le=100)] = 3

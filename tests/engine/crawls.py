@@ -44,7 +44,7 @@ class Sim:
                  limits=Limits, latency=(0.01, 0.5), retry=None, robots=False, scope=(), window=64, max_hosts=64,
                  max_depth=None, url_limits=ANY_URL, pages_per_host=None, max_redirects=5, quarantine_after=3,
                  ttl=86400.0, cookies=True, worker_options=None,
-                 keep=False, **engine):  # fmt: skip
+                 keep=False, every_attempt=True, **engine):  # fmt: skip
         self.web = pages if isinstance(pages, SimulatedWeb) else SimulatedWeb(pages)
         self.spider = spider or LinkSpider(start)
         self.folder = folder
@@ -76,7 +76,7 @@ class Sim:
             robots=self.robots, jar=self.jar, scope=Scope(self.frontier.scope() if open_scope else scope),
             open_scope=open_scope, max_depth=max_depth, max_redirects=max_redirects,
             url_limits=url_limits, pages_per_host=pages_per_host,
-            quarantine_after=quarantine_after, keep_failures=keep,
+            quarantine_after=quarantine_after, keep_failures=keep, every_attempt=every_attempt,
         )  # fmt: skip
         self.worker = self.web.worker(self.spider, **{"keep": keep, **(worker_options or {})})
         self.fleet = FakeFleet(self.worker.process, self.clock, workers=workers, seed=seed, latency=latency)

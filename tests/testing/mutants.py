@@ -78,6 +78,14 @@ MUTANTS = {
         (OUTCOMES, "if not request.dont_filter and not self._scope.allows(link.host):", "if False:"),
         (OUTCOMES, "            if not self._scope.allows(link.host):\n                self._skip", "            if redirects == 0 and not self._scope.allows(link.host):\n                self._skip"),
     ],
+    "an attempt that will be repeated is not written down": [
+        (OUTCOMES, "if flight.slot and (self._every_attempt or isinstance(outcome, Failed)):", "if flight.slot and (self._every_attempt and outcome.status != 503):"),
+    ],
+    "attempts are committed apart from what became of them": [
+        (FRONTIER, "            db.executemany(_TRIED, batch.attempts)\n", '            db.executemany(_TRIED, batch.attempts)\n            db.execute("COMMIT")\n            db.execute("BEGIN IMMEDIATE")\n'),
+        (FRONTIER, "        if ends and db.executemany(_END, ends).rowcount != len(ends):\n", "        self._ends = ends\n        if False:\n"),
+        (FRONTIER, "        self._newest += len(batch.rows)\n", "        self._newest += len(batch.rows)\n        with self._transaction():\n            self._db.executemany(_END, self._ends)\n"),
+    ],
     "a failed request is done": [
         (OUTCOMES, "self.batch.end(queued.id, FAILED, status=status,", "self.batch.end(queued.id, 2, status=status,"),
     ],

@@ -13,6 +13,26 @@ from scrapekit.testing.simulate.expect import Expected
 from scrapekit.testing.simulate.world import RETRIED, TIMES, World
 from scrapekit.web.urls import address
 
+# An errback that was cut off by a crash is another attempt with its page, so that there may be one more than counted.
+_LEDGER = """WITH tried AS (
+    SELECT u.id, u.url, u.state, u.attempts, coalesce(u.error, '') AS error, extra LIKE '%errback%' AS errback,
+        u.queued IS NULL OR u.finished IS NULL OR u.finished < u.queued AS undated,
+        coalesce(sum(a.error LIKE 'Lost: %'), 0) AS lost,
+        coalesce(sum(a.error NOT LIKE 'Lost: %'), 0) AS failed,
+        coalesce(sum(a.id IS NOT NULL AND a.error IS NULL AND a.location IS NULL), 0) AS fetched,
+        coalesce(sum(a.location IS NOT NULL), 0) AS redirected
+    FROM urls u JOIN requests USING (id) LEFT JOIN attempts a ON a.request = u.id GROUP BY u.id
+), judged AS (
+    SELECT *, attempts - (error LIKE 'TooManyRedirects%' OR error LIKE '%robots.txt%' AND state = 'failed') AS counted
+    FROM tried
+) SELECT url, state, CASE
+    WHEN undated THEN 'without the times at which it came and ended'
+    WHEN state = 'done' AND fetched + redirected <> 1 THEN 'with ' || (fetched + redirected) || ' good attempts'
+    WHEN state <> 'done' AND fetched > 0 THEN 'with a page that was fetched'
+    WHEN state = 'quarantined' AND lost < ?1 THEN 'with ' || lost || ' crashes'
+    WHEN failed < counted OR (failed > counted AND NOT errback) THEN counted || ' attempts failed, and ' || failed
+        || ' are written down'
+    END AS why FROM judged WHERE why IS NOT NULL"""
 _BIT = 1e-6  # seconds, for sums of floats
 
 
@@ -165,6 +185,17 @@ class Judge:
         seen = {number for number, _ in states}
         if lost := self._expected.states.keys() - seen:
             raise Violation("lost", f"{self._world.nodes[min(lost)].url} is not in the frontier")
+        self._ledger(frontier)
+
+    def _ledger(self, frontier: sqlite3.Connection) -> None:
+        """What is written down of each request's attempts must add up to what became of it.
+
+        Raises:
+            Violation: It does not.
+        """
+        rows = frontier.execute(_LEDGER, (self._world.quarantine_after,)).fetchall()
+        for url, state, why in rows:
+            raise Violation("ledger", f"{url} is {state}, {why}")
 
     def in_time(self, seconds: float) -> None:
         """An undisturbed crawl took so long.
