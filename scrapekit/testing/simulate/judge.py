@@ -18,7 +18,8 @@ _LEDGER = """WITH tried AS (
     SELECT u.id, u.url, u.state, u.attempts, coalesce(u.error, '') AS error, extra LIKE '%errback%' AS errback,
         u.queued IS NULL OR u.finished IS NULL OR u.finished < u.queued AS undated,
         coalesce(sum(a.error LIKE 'Lost: %'), 0) AS lost,
-        coalesce(sum(a.error NOT LIKE 'Lost: %'), 0) AS failed,
+        coalesce(sum(a.error LIKE 'Quarantined: %'), 0) AS hung,
+        coalesce(sum(a.error NOT LIKE 'Lost: %' AND a.error NOT LIKE 'Quarantined: %'), 0) AS failed,
         coalesce(sum(a.id IS NOT NULL AND a.error IS NULL AND a.location IS NULL), 0) AS fetched,
         coalesce(sum(a.location IS NOT NULL), 0) AS redirected
     FROM urls u JOIN requests USING (id) LEFT JOIN attempts a ON a.request = u.id GROUP BY u.id
@@ -29,7 +30,7 @@ _LEDGER = """WITH tried AS (
     WHEN undated THEN 'without the times at which it came and ended'
     WHEN state = 'done' AND fetched + redirected <> 1 THEN 'with ' || (fetched + redirected) || ' good attempts'
     WHEN state <> 'done' AND fetched > 0 THEN 'with a page that was fetched'
-    WHEN state = 'quarantined' AND lost < ?1 THEN 'with ' || lost || ' crashes'
+    WHEN state = 'quarantined' AND lost < ?1 AND NOT hung AND NOT errback THEN 'with ' || lost || ' crashes'
     WHEN failed < counted OR (failed > counted AND NOT errback) THEN counted || ' attempts failed, and ' || failed
         || ' are written down'
     END AS why FROM judged WHERE why IS NOT NULL"""
