@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while a crawl runs: once to drain, twice to stop, three times to leave at once."""
+"""Ctrl-C, SIGTERM and SIGHUP while a crawl runs: once to drain, twice to stop, three times to leave at once."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from contextlib import suppress
 from types import FrameType
 from typing import Self
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# A service manager says SIGTERM, a terminal that is closed SIGHUP (which Windows has not).
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 _SHOW_CURSOR = b"\x1b[?25h"
 
 
 class Interrupts:
-    """Takes the two signals until the ``with`` block ends; in the main thread only, elsewhere it does nothing.
+    """Takes these signals until the ``with`` block ends; in the main thread only, elsewhere it does nothing.
 
-    A signal that is ignored stays so: the shell ignores Ctrl-C for what it runs in the background.
+    A signal that is ignored stays so: the shell ignores Ctrl-C for what it runs in the background, nohup the SIGHUP.
 
     Args:
         first: Called by the first signal.

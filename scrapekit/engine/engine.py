@@ -144,12 +144,13 @@ class Engine:
         self._started = self._clock.now()
         for host, until, why in self._frontier.holds(self._started):
             self._scheduler.hold(host, until, why)
-        self._outcomes.batch.meta["output"] = self._output.position()
+        self._outcomes.batch.meta |= {"output": self._output.position(), "ended": False}
         self._commit(self._started)
         while (reason := self._turn()) is None:
             pass
         if self._seeds is not None:
             self._seeds.close()
+        self._outcomes.batch.meta["ended"] = True  # in order: the output holds what was committed, and nothing else
         self._commit(self._clock.now())
         self._frontier.release()
         self._in_flight.close()

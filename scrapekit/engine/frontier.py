@@ -124,6 +124,7 @@ class Frontier:
             latest = (now + max_wait,)
             self._db.execute(f"UPDATE requests SET not_before = ?1 WHERE state = {PENDING} AND not_before > ?1", latest)
             self._db.execute("UPDATE hosts SET not_before = ?1 WHERE not_before > ?1", latest)
+            self._db.execute("UPDATE robots SET fetched = ?1 WHERE fetched > ?1", (now,))
         return [masked(url) for (url,) in gone]
 
     def get(self, key: str, default: Any = None) -> Any:

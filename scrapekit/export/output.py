@@ -98,31 +98,33 @@ def resume_output(
     target: str | Path,
     committed: Mapping[str, Any],
     *,
+    whole: bool = False,
     fsync: bool = False,
     spool: Path | None = None,
     options: Options = _DEFAULTS,
 ) -> Sink:
     """Open the output of a crawl that goes on, and cut it back to the ``committed`` position. Any thread.
 
-    The file may have been moved or copied; it must have the bytes that were committed. What follows them is taken for
-    this crawl's own uncommitted tail, and cut off: a line that something else appended there can't be told from it.
-    :attr:`Sink.cut` says how much it was.
+    The file may have been moved or copied; it must have the bytes that were committed. What follows them after a crash
+    is taken for this crawl's own uncommitted tail, and cut off: a line that something else appended there can't be told
+    from it. :attr:`Sink.cut` says how much it was.
 
     Args:
         target: A path, or ``-`` for stdout. Stdout, a pipe or a device can't be cut back.
         committed: What :meth:`Sink.position` returned when it was last stored.
+        whole: The crawl ended in order, so whatever follows was written by somebody else, and is not cut off.
         fsync: As for :func:`open_output`.
         spool: So is this.
         options: And this.
 
     Raises:
-        OutputMismatch: The file is gone, shorter than committed, or has other bytes.
+        OutputMismatch: The file is gone, shorter than committed, or has other bytes, or more where it was whole.
         OutputError: It can't be opened, or another process writes to it.
     """
     path = Path(target)
     form = format_of(path)
     if form is not None:
-        resumed = resume_output(spool or _beside(path), committed, fsync=fsync)
+        resumed = resume_output(spool or _beside(path), committed, whole=whole, fsync=fsync)
         assert isinstance(resumed, FileSink)
         return SpooledSink(resumed, path, form, options, fsync=fsync, temporary=spool is None)
     compressed = _is_gzip(path)
@@ -134,11 +136,17 @@ def resume_output(
         _lock(fd, path)
         _check_same(fd, path, committed, compressed=compressed)
         beyond = os.fstat(fd).st_size - offset
+        trailer = TRAILER_SIZE if committed.get("size") else 0
+        beyond = max(0, beyond - trailer)
+        if whole and beyond:
+            raise OutputMismatch(
+                f"{path} has {beyond:,} bytes that this job did not write behind its own: take them out "
+                f"(truncate -s {offset + trailer} {path}), or start a new crawl"
+            )
         os.ftruncate(fd, offset)
         if not compressed:
             return FileSink(fd, str(path), offset, fsync=fsync, cut=beyond)
         crc, size = committed["crc"], committed["size"]
-        beyond = max(0, beyond - TRAILER_SIZE) if size else beyond
         return GzipSink(fd, str(path), offset, crc=crc, size=size, fsync=fsync, cut=beyond)
 
 

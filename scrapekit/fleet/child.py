@@ -33,9 +33,10 @@ def serve(pipe: Connection, workers: int, make: Callable[[], tuple[Worker, Downl
         workers: Threads.
         make: Builds the worker and the downloader that it uses.
     """
-    # Ctrl-C in a terminal, and a service manager's SIGTERM, reach us too: the parent alone decides what they mean.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # What a terminal or a service manager tells the parent reaches us too: the parent alone decides what it means.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if number := getattr(signal, name, None):  # Windows has no SIGHUP
+            signal.signal(number, signal.SIG_IGN)
     try:
         worker, downloader = make()
     except Exception as error:  # noqa: BLE001  (user code: the parent says it in one line)

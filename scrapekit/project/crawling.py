@@ -278,7 +278,7 @@ def _open(
     committed = None if resumed is None else resumed.get("output")
     if committed is None:
         return open_output(target, overwrite=overwrite, parents=parents, **options)
-    return resume_output(target, committed, **options)
+    return resume_output(target, committed, whole=resumed.get("ended", False), **options)
 
 
 def _limit(total: float, callback: float | None) -> Callable[[Request], float] | None:

@@ -1,5 +1,8 @@
+import re
 import time
+from pathlib import Path
 
+import scrapekit
 from scrapekit.engine import SteadyClock
 from scrapekit.testing import FakeClock
 
@@ -18,3 +21,14 @@ def test_a_fake_clock_moves_only_when_it_is_told_to():
     clock.advance(-3)
     assert clock.now() == 105
     assert repr(clock) == "<FakeClock 105.000000>"
+
+
+def test_the_wall_clock_is_read_to_begin_to_name_jobs_and_to_show_and_nowhere_else():
+    root = Path(scrapekit.__file__).parent
+    wall = re.compile(r"time\.time\(|datetime\.now\(|import time as|from time import .*\btime\b")
+    readers = {
+        path.relative_to(root).as_posix()
+        for path in root.rglob("*.py")
+        if wall.search(path.read_text(encoding="utf-8")) and "testing" not in path.parts
+    }
+    assert readers == {"engine/clock.py", "project/jobs.py", "cli/live.py"}

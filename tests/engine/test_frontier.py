@@ -246,11 +246,13 @@ def test_waits_from_a_clock_that_was_wrong_end(path, frontier):
     retry(frontier, 2, 1100.0)
     batch = Batch()
     batch.holds += [("a.test", 1e12, "Retry-After"), ("b.test", 1100.0, "Retry-After")]
+    batch.robots += [("http://a.test", 1e12, 200, b""), ("http://b.test", 900.0, 200, b"")]
     with frontier.commit(batch):
         pass
     frontier.close()
     frontier, _ = reopened(path, now=1000.0)
     assert sorted(until for _, until, _ in frontier.holds(0)) == [1100.0, 1600.0]
+    assert [frontier.robots(f"http://{host}.test")[0] for host in "ab"] == [1000.0, 900.0]  # so it grows old in time
     with frontier.commit(Batch()):
         frontier.promote(1599)
         frontier.promote(1600)

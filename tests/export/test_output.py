@@ -193,6 +193,23 @@ def test_resume_cuts_what_was_not_committed_and_says_how_much(tmp_path, name):
 
 
 @PLAIN_AND_GZIP
+def test_resume_refuses_what_others_have_appended_to_a_crawl_that_ended_in_order(tmp_path, name):
+    path = tmp_path / name
+    sink = open_output(path)
+    sink.append([b"1"])
+    committed = sink.position()
+    sink.close()
+    resume_output(path, committed, whole=True).close()
+    size = path.stat().st_size
+    with path.open("ab") as file:
+        file.write(b"theirs\n")
+    with pytest.raises(OutputMismatch, match=rf"has 7 bytes that this job did not write .*\(truncate -s {size} "):
+        resume_output(path, committed, whole=True)
+    os.truncate(path, size)
+    resume_output(path, committed, whole=True).close()
+
+
+@PLAIN_AND_GZIP
 def test_resume_keeps_the_lines_that_were_there_before_the_crawl(tmp_path, name):
     path = tmp_path / name
     write(path, [b"before"])
