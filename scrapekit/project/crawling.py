@@ -275,8 +275,7 @@ def _open(
     if target is None:
         return NullSink()
     # A job that was killed before its first commit has no position: its output begins as it was asked for.
-    committed = None if resumed is None else resumed.get("output")
-    if committed is None:
+    if resumed is None or (committed := resumed.get("output")) is None:
         return open_output(target, overwrite=overwrite, parents=parents, **options)
     return resume_output(target, committed, whole=resumed.get("ended", False), **options)
 
