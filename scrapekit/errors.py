@@ -9,6 +9,7 @@
     |  +- JobNotFound          there is nothing to resume
     |  +- OutputMismatch       the output file is not the one that this job wrote
     |  +- OutputError          the output can't be opened for writing
+    |  +- CacheError           the cache can't be kept where it should be
     +- RequestError            costs one request, never the crawl; has .request
     |  +- DownloadError        no complete response came back
     |  |  +- ConnectError      no connection: refused, reset, unreachable, connect timeout
@@ -93,6 +94,10 @@ class OutputMismatch(ConfigError):
 
 class OutputError(ConfigError):
     """The output can't be opened for writing."""
+
+
+class CacheError(ConfigError):
+    """The cache can't be kept where it should be."""
 
 
 class RequestError(ScrapekitError):

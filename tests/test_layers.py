@@ -21,6 +21,7 @@ LAYERS = {
     "export": 3,
     "engine": 3,
     "fleet": 4,
+    "store": 4,
     "project": 5,
     "cli": 6,
     "testing": 6,

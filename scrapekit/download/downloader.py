@@ -131,8 +131,9 @@ class Downloader:
             spool_above, spool_dir,
         )  # fmt: skip
         self._total = total_timeout
-        self._headers = merged(DEFAULT_HEADERS, {"User-Agent": user_agent} if user_agent else {})
-        self._headers = merged(self._headers, headers or {})
+        own = merged({"User-Agent": user_agent} if user_agent else {}, headers or {})
+        self.headers = merged(DEFAULT_HEADERS, own)
+        """What every request carries that has none of the same name."""
         context: Callable[[], ssl.SSLContext]
         self._proxy_context: Callable[[], ssl.SSLContext]
         if ssl_context is None:
@@ -191,7 +192,7 @@ class Downloader:
         exchange = Exchange(self._terms, self._total if request.timeout is None else request.timeout)
         url = request.url
         path = url.index("/", 8)
-        origin, target, headers, way = url[:path], url[path:], self._headers, None
+        origin, target, headers, way = url[:path], url[path:], self.headers, None
         try:
             if request.headers or cookies or authorization or "@" in origin:
                 origin, headers = headers_for(request, origin, headers, cookies, authorization)

@@ -258,16 +258,18 @@ class Outcomes:
 
     def _feed_back(self, outcome: Outcome, flight: Flight, now: float) -> None:
         """Tell the throttle how the host does."""
-        stats, name = self.stats, flight.queued.host
-        stats.requests += 1
-        stats.bytes += outcome.size
+        stats, name, status = self.stats, flight.queued.host, outcome.status
         for flag in outcome.flags:
             stats.count(stats.flags, flag)
-        if flight.proxy is not None and self._proxies is not None:
-            self._proxies.learn(flight.proxy, outcome, flight.sent_at, now)
-        status = outcome.status
         if status:
             stats.statuses[status] = stats.statuses.get(status, 0) + 1
+        if outcome.flags and outcome.from_store:
+            self._scheduler.spare(name, flight.sent_at)
+            return
+        stats.requests += 1
+        stats.bytes += outcome.size
+        if flight.proxy is not None and self._proxies is not None:
+            self._proxies.learn(flight.proxy, outcome, flight.sent_at, now)
         if status in _PUSH_BACK or (isinstance(outcome, Failed) and outcome.error == DeadlineExceeded.__name__):
             self._scheduler.pushed_back(name, flight.sent_at, now)
         elif status:

@@ -175,6 +175,13 @@ class Scheduler:
         self._in_flight -= 1
         self._place(host, now)
 
+    def spare(self, name: str, sent_at: float) -> None:
+        """What started then was answered from a store: the host was not asked, so no delay follows. Then release it."""
+        host = self._hosts[name]
+        if host.last_start == sent_at:
+            host.last_start = host.previous_start
+            host.entry = 0  # it was placed as if the request had gone out
+
     def succeeded(self, name: str, latency: float) -> None:
         """A response of this host came after ``latency`` seconds."""
         limit = self._hosts[name].limit

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from scrapekit.download import Downloader
+from scrapekit.download import Source
 from scrapekit.fleet.child import CLOSE_SECONDS, OUTCOMES, READY, STATS, hand_out, refusal
 from scrapekit.fleet.threads import ThreadFleet
 from scrapekit.fleet.wire import encode, together
@@ -38,7 +38,7 @@ class Actor:
         self._workers = workers
         self._linger = linger
         self._folder: TemporaryDirectory[str]
-        self._downloader: Downloader
+        self._downloader: Source
         self._fleet: ThreadFleet
         self._outbox: SimpleQueue[Outcome | None] = SimpleQueue()
         self._ended = False  # only the thread that takes looks at it

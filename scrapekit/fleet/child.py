@@ -12,7 +12,7 @@ from threading import Thread
 
 import msgspec
 
-from scrapekit.download import Downloader
+from scrapekit.download import Source
 from scrapekit.errors import ScrapekitError
 from scrapekit.fleet.threads import ThreadFleet
 from scrapekit.fleet.wire import decode_leases, encode, together
@@ -25,7 +25,7 @@ READY, REFUSED, OUTCOMES, STATS = b"r", b"e", b"o", b"s"
 CLOSE_SECONDS = 5.0
 
 
-def serve(pipe: Connection, workers: int, make: Callable[[], tuple[Worker, Downloader]]) -> None:
+def serve(pipe: Connection, workers: int, make: Callable[[], tuple[Worker, Source]]) -> None:
     """Work until the parent closes the pipe, or dies. The main thread of a worker process.
 
     Args:

@@ -9,7 +9,7 @@ from typing import Any
 
 from urllib3 import HTTPHeaderDict
 
-from scrapekit.download import Downloader, Reply
+from scrapekit.download import Reply, Source
 from scrapekit.errors import (
     BadRedirect,
     CallbackError,
@@ -62,7 +62,7 @@ class Worker:
     def __init__(
         self,
         spider: Spider,
-        downloader: Downloader,
+        downloader: Source,
         parse: Callable[[Response], Any],
         *,
         keep_partial: bool = False,

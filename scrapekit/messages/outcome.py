@@ -58,6 +58,11 @@ class Outcome(Struct, kw_only=True, tag=True):
     retry_after: str | None = None
     flags: tuple[str, ...] = ()
 
+    @property
+    def from_store(self) -> bool:
+        """Whether it came from a cache or an archive, so that no host was asked."""
+        return "cached" in self.flags or "replayed" in self.flags
+
 
 class Fetched(Outcome):
     """The response came, was parsed, and its callback returned.

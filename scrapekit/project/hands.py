@@ -6,7 +6,6 @@ import inspect
 import json
 import logging
 import os
-import ssl
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
-from scrapekit.download import Downloader, PoolStats
+from scrapekit.download import PoolStats, Source
 from scrapekit.errors import SpiderError
 from scrapekit.fleet import ThreadFleet, Worker
 from scrapekit.messages import Response
 from scrapekit.parse import Parsers
+from scrapekit.project.sources import prepare, source_of
 from scrapekit.project.spiders import load_spider, make_spider
 from scrapekit.safe import LOG_FORMAT
-from scrapekit.settings import HttpSettings, Settings
+from scrapekit.settings import Settings
 from scrapekit.spider import Spider
 
 if TYPE_CHECKING:
@@ -45,9 +45,10 @@ class Hands:
 
     def __init__(self, spider: Spider, settings: Settings, post: Callable[[Any], Any], *, keep: bool = False) -> None:
         kind, _, detail = settings.fleet.kind.partition(":")
+        prepare(settings)
         self.fleet: Fleet
         """The engine's side of it."""
-        self._downloader: Downloader | None
+        self._source: Source | None
         self._stats: Callable[[], PoolStats]
         if kind == "processes" and not keep:
             from scrapekit.fleet.processes import ProcessFleet  # noqa: PLC0415  (multiprocessing, for those who want it)
@@ -61,7 +62,7 @@ class Hands:
                 method=settings.fleet.start_method,
             )
             self.fleet, self._stats = processes, processes.stats
-            self._downloader = None
+            self._source = None
         elif kind == "ray" and not keep:
             from scrapekit.project.cluster import ray_fleet  # noqa: PLC0415  (as above)
             from scrapekit.project.luggage import pack  # noqa: PLC0415
@@ -78,22 +79,22 @@ class Hands:
                 post=post,
             )
             self.fleet, self._stats = actors, actors.stats
-            self._downloader = None
+            self._source = None
         else:
-            worker, self._downloader = build_worker(spider, settings, keep=keep)
-            self.fleet, self._stats = ThreadFleet(worker, settings.workers, post), self._downloader.stats
+            worker, self._source = build_worker(spider, settings, keep=keep)
+            self.fleet, self._stats = ThreadFleet(worker, settings.workers, post), self._source.stats
 
     def finish(self) -> PoolStats:
         """The statistics of the pools, once nothing is to be fetched any more."""
-        if self._downloader is not None:
+        if self._source is not None:
             return self._stats()
         self.close()  # processes and actors tell theirs when they end
         return self._stats()
 
     def close(self) -> None:
         """End the workers, and close their connections; idempotent."""
-        if self._downloader is not None:
-            self._downloader.close()  # first, so that no thread goes on waiting for a server
+        if self._source is not None:
+            self._source.close()  # first, so that no thread goes on waiting for a server
         self.fleet.close(_CLOSE_SECONDS)
 
 
@@ -114,7 +115,7 @@ def start(pipe: Connection, workers: int, config: bytes) -> None:
     serve(pipe, workers, partial(build, config))
 
 
-def build(config: bytes) -> tuple[Worker, Downloader]:
+def build(config: bytes) -> tuple[Worker, Source]:
     """What an :class:`Order` asks for. The spider's file is looked up from the working directory."""
     order = msgspec.json.decode(config, type=Order)
     handler = logging.StreamHandler()
@@ -126,19 +127,19 @@ def build(config: bytes) -> tuple[Worker, Downloader]:
     return build_worker(spider, msgspec.convert(order.settings, Settings))
 
 
-def build_worker(spider: Spider, settings: Settings, *, keep: bool = False) -> tuple[Worker, Downloader]:
-    """The worker that all threads of a process share, and its downloader."""
+def build_worker(spider: Spider, settings: Settings, *, keep: bool = False) -> tuple[Worker, Source]:
+    """The worker that all threads of a process share, and where its replies come from."""
     parsers: Callable[[Response], Any] = Parsers(spider.parsers)
-    downloader = _downloader(spider, settings.http, settings.workers, settings.num_pools)
+    source = source_of(spider, settings)
     worker = Worker(
         spider,
-        downloader,
+        source,
         parsers,
         keep_partial=settings.crawl.keep_partial_items,
         keep=keep,
         secret_headers=settings.http.secret_headers,
     )
-    return worker, downloader
+    return worker, source
 
 
 def _order(spider: Spider, settings: Settings) -> Order:
@@ -162,35 +163,3 @@ def _order(spider: Spider, settings: Settings) -> Order:
     # The engine keeps the list of proxies and the credentials to itself: each lease has what its hop needs.
     told = replace(settings, http=replace(settings.http, proxies={}, auth={}))
     return Order(os.fsencode(file), cls.__name__, arguments, msgspec.to_builtins(told), level)
-
-
-def _downloader(spider: Spider, http: HttpSettings, workers: int, num_pools: int) -> Downloader:
-    cert = http.client_cert
-    context = spider.ssl_context()
-    if context is not None and not isinstance(context, ssl.SSLContext):
-        raise SpiderError(f"{type(spider).__name__}.ssl_context() must return an ssl.SSLContext, not {context!r:.80}")
-    return Downloader(
-        workers=workers,
-        num_pools=num_pools,
-        headers=http.headers,
-        user_agent=http.user_agent,
-        connect_timeout=http.timeout.connect,
-        read_timeout=http.timeout.read,
-        total_timeout=http.timeout.total,
-        pool_timeout=http.timeout.pool,
-        max_body=http.max_body,
-        max_ratio=http.max_ratio,
-        spool_above=http.spool_above,
-        spool_dir=http.spool_dir,
-        verify=http.verify,
-        ca_bundle=http.ca_bundle,
-        client_cert=None if cert.cert is None else (cert.cert, cert.key, cert.password),
-        ssl_context=context,
-        assert_hostname=http.assert_hostname,
-        server_hostnames=http.server_hostnames,
-        fingerprints=http.fingerprints,
-        allow_private=http.allow_private,
-        resolve=spider.resolve,
-        dns_ttl=http.dns.ttl,
-        dns_timeout=http.dns.timeout,
-    )

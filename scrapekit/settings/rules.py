@@ -196,7 +196,21 @@ def output_path(value: str) -> str:
     return value
 
 
+def off(value: Any) -> Any:
+    """YAML takes ``off`` for false: the mode is meant."""
+    return "off" if value is False else lower(value)
+
+
+def some_path(value: str) -> str:
+    """A path that is not empty, ``~`` expanded; relative ones start at the working directory."""
+    if not value.strip() or "\0" in value:
+        raise ValueError(f"must be a path, not {value!r}")
+    return str(Path(value).expanduser())
+
+
 FORMS: Mapping[str, Callable[[Any], Any]] = {
+    "cache.mode": off,
+    "cache.max_size": size,
     "http.max_body": size,
     "http.proxies.*": one_or_many,
     "http.spool_above": size,
@@ -205,6 +219,7 @@ FORMS: Mapping[str, Callable[[Any], Any]] = {
 """Other ways to write a value, turned into the usual one before its type is checked."""
 
 CHECKS: Mapping[str, Callable[[Any], Any]] = {
+    "cache.path": some_path,
     "fleet.kind": fleet_kind,
     "http.user_agent": header_value,
     "http.headers.*": header_value,
@@ -234,6 +249,7 @@ NAMES: Mapping[str, Callable[[str], str]] = {
 """By key of a mapping, what its own keys must be."""
 
 SHORTHANDS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
+    "cache": lambda mode: {} if mode is None else {"mode": mode},
     "fleet": lambda kind: {} if kind is None else {"kind": kind},
     "http.proxies": lambda url: {"http": url, "https": url},
     "http.client_cert": lambda path: {"cert": path, "key": None, "password": None},

@@ -249,6 +249,14 @@ class LimitsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     pages_per_host: Count | None = 10_000_000
 
 
+class CacheSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``cache``: whether responses are kept on disk, and answer requests."""
+
+    mode: Literal["off", "dev", "http"] = "off"
+    path: str = ".scrapekit/cache"
+    max_size: Size = 2**30
+
+
 class CrawlSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``crawl``: how far a crawl goes, and how it ends."""
 
@@ -289,6 +297,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     throttle: ThrottleSettings = field(default_factory=ThrottleSettings)
     retry: RetrySettings = field(default_factory=RetrySettings)
     robots: RobotsSettings = field(default_factory=RobotsSettings)
+    cache: CacheSettings = field(default_factory=CacheSettings)
     crawl: CrawlSettings = field(default_factory=CrawlSettings)
     export: ExportSettings = field(default_factory=ExportSettings)
     log: LogSettings = field(default_factory=LogSettings)

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 from urllib3 import HTTPHeaderDict
 
-from scrapekit.download import Downloader
 from scrapekit.download import Reply as Downloaded
+from scrapekit.download import Source
 from scrapekit.errors import DownloadError, request_error
 from scrapekit.fleet import Worker
 from scrapekit.messages import Request, Response
@@ -92,7 +92,7 @@ class SimulatedWeb:
         self, spider: Spider, parse: Callable[[Response], Any] = lambda response: response.text, **options: Any
     ) -> Worker:
         """A real worker whose downloads come from here."""
-        return Worker(spider, cast("Downloader", self), parse, **options)
+        return Worker(spider, cast("Source", self), parse, **options)
 
 
 class LinkSpider(Spider):

@@ -449,3 +449,21 @@ def test_any_override_is_either_taken_or_refused_in_one_line(key, text):
 def test_any_loaded_settings_can_be_loaded_again_from_what_was_loaded():
     settings = loaded('workers: 3\nthrottle: {domains: {"*.a.org": {delay: 1}}}\nhttp: {headers: {X: "1"}}').settings
     assert load(None, msgspec.to_builtins(settings)).settings == settings
+
+
+def test_the_mode_of_the_cache_is_short_and_off_is_no_truth_value(tmp_path):
+    file = tmp_path / "settings.yaml"
+    for text, mode in (
+        ("cache: dev", "dev"),
+        ("cache: off", "off"),
+        ("cache: {mode: HTTP}", "http"),
+        ("cache:", "off"),
+    ):
+        file.write_text(text)
+        assert load(file).settings.cache.mode == mode
+
+
+def test_the_path_of_the_cache_is_a_path():
+    with pytest.raises(SettingsError, match="cache.path must be a path, not ' '"):
+        load(None, {"cache": {"path": " "}})
+    assert not load(None, {"cache": {"path": "~/x"}}).settings.cache.path.startswith("~")

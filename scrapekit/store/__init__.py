@@ -1,0 +1,6 @@
+"""Responses on disk, between the workers and the network: the HTTP cache."""
+
+from scrapekit.store.cache import DevCache, HttpCache
+from scrapekit.store.files import CacheFiles
+
+__all__ = ["CacheFiles", "DevCache", "HttpCache"]
