@@ -83,9 +83,11 @@ def crawl_command(session: dict[str, Any], /, **given: Any) -> int:
 
 
 def _crawl(order: Order) -> int:
+    from scrapekit.fleet.allocator import give_memory_back
     from scrapekit.project.jobs import Jobs
     from scrapekit.project.spiders import load_spider, make_spider
 
+    give_memory_back()
     root = Path.cwd()
     cls = load_spider(order.name, root)
     jobs = Jobs(root)

@@ -219,7 +219,10 @@ class Downloader:
         except Exception as error:
             reason = failure(error, exchange, _place(origin), maxsize, way and way.place)
             reason.request = request
-            raise reason from error
+            try:
+                raise reason from error
+            finally:
+                del reason  # or it and this frame would keep each other, and what came of the body, for the collector
         flags = () if decoded and exchange.plain else _flags(exchange, decoded)
         return Reply(url, response.status, response.headers, body, exchange.elapsed, flags)
 

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from scrapekit.download import Source
+from scrapekit.fleet.allocator import give_memory_back
 from scrapekit.fleet.child import CLOSE_SECONDS, OUTCOMES, READY, STATS, hand_out, refusal
 from scrapekit.fleet.threads import ThreadFleet
 from scrapekit.fleet.wire import encode, together
@@ -49,6 +50,7 @@ class Actor:
         Returns:
             ``READY``, or ``REFUSED`` and why, in one line.
         """
+        give_memory_back()
         self._folder = TemporaryDirectory(prefix="scrapekit-")
         try:
             for name, content in msgspec.msgpack.decode(self._files, type=dict[str, bytes]).items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -14,10 +15,12 @@ import msgspec
 
 from scrapekit.download import Source
 from scrapekit.errors import ScrapekitError
+from scrapekit.fleet.allocator import give_memory_back
 from scrapekit.fleet.threads import ThreadFleet
 from scrapekit.fleet.wire import decode_leases, encode, together
 from scrapekit.fleet.worker import Worker
 from scrapekit.messages import Outcome
+from scrapekit.safe import safe_lines
 
 READY, REFUSED, OUTCOMES, STATS = b"r", b"e", b"o", b"s"
 """The first byte of what a child sends: it works, it can't (why, as text), outcomes, its pool's statistics."""
@@ -37,6 +40,7 @@ def serve(pipe: Connection, workers: int, make: Callable[[], tuple[Worker, Sourc
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if number := getattr(signal, name, None):  # Windows has no SIGHUP
             signal.signal(number, signal.SIG_IGN)
+    give_memory_back()
     try:
         worker, downloader = make()
     except Exception as error:  # noqa: BLE001  (user code: the parent says it in one line)
@@ -52,7 +56,7 @@ def serve(pipe: Connection, workers: int, make: Callable[[], tuple[Worker, Sourc
             hand_out(fleet, data)
     except BaseException as error:  # noqa: BLE001  (the parent learns of it by our death, and gives the leases back)
         if not isinstance(error, EOFError | OSError):  # then the parent is dead: nobody waits for what is under way
-            traceback.print_exc()
+            sys.stderr.write(safe_lines(traceback.format_exc()))
         os._exit(1)
     downloader.close()
     fleet.close(CLOSE_SECONDS)

@@ -178,7 +178,9 @@ class Worker:
         try:
             harvest.take(partial(self.callbacks.find(request.errback), error))
         except BaseException as raised:  # noqa: BLE001  (user code, as above)
-            failed = _failed(lease, {"id": lease.id}, _blame(raised, callback=request.errback), raised)
+            blamed = _blame(raised, callback=request.errback)
+            both = type(blamed)(f"{reason(blamed)}; the request had failed of {failure.error}: {failure.message}")
+            failed = _failed(lease, {"id": lease.id}, both, raised)
             failed.final = True
             return failed
         failure.yielded = harvest.finish()

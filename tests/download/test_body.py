@@ -1,6 +1,9 @@
 """Bodies: complete, or an error; never more memory than the limit."""
 
+import contextlib
+import gc
 import gzip
+import random
 import tracemalloc
 import zlib
 
@@ -387,3 +390,19 @@ def test_codings_are_told_apart():
     assert decoding.codings("foo, gzip") == (["gzip"], False)
     assert decoding.codings("gzip, foo") == ([], False)
     assert decoding.codings("") == ([], True)
+
+
+def test_what_came_of_a_failed_body_does_not_wait_for_the_garbage_collector(serve, fetch):
+    url = serve(reply(gzip.compress(random.Random(0).randbytes(1_000_000))[:-1], "Content-Encoding: gzip"))
+    gc.collect()
+    gc.disable()
+    try:
+        tracemalloc.start()
+        for _ in range(3):
+            with contextlib.suppress(TruncatedBody):
+                raise AssertionError(fetch(url))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert held < 500_000

@@ -281,10 +281,12 @@ def test_an_errback_of_a_failure_without_a_response_gets_the_error_alone():
     assert (outcome.final, outcome.error, len(outcome.yielded.items)) == (True, "DNSError", 1)
 
 
-def test_an_errback_that_raises_is_the_failure():
+def test_an_errback_that_raises_is_the_failure_and_does_not_hide_the_first():
     outcome = errback(Failed(id=7, error="DNSError", message="no such host", url=A), "failed_badly")
     assert (outcome.final, outcome.error, outcome.yielded) == (True, "CallbackError", None)
-    assert outcome.message == "failed_badly raised LookupError: errback"
+    assert outcome.message == (
+        "failed_badly raised LookupError: errback; the request had failed of DNSError: no such host"
+    )
 
 
 def test_an_errback_that_is_gone_is_the_failure():

@@ -24,6 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from scrapekit.errors import RequestError
+from scrapekit.fleet.allocator import give_memory_back
 from scrapekit.messages import Request, Response
 from scrapekit.project import CrawlReport, run
 from scrapekit.spider import Spider
@@ -194,6 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=32, help="threads (default: 32)")
     parser.add_argument("--total", type=float, default=0.5, help="seconds that a request may take (default: 0.5)")
     options = parser.parse_args(arguments)
+    give_memory_back()  # as the command line does for a crawl
     logging.disable(logging.WARNING)  # failures are what is asked for
     try:
         with other_process() as places:
