@@ -26,7 +26,7 @@ from scrapekit.download.proxies import Proxy, proxy_of
 from scrapekit.download.resolver import Addresses, Resolver, system_resolve
 from scrapekit.download.stats import PoolStats
 from scrapekit.download.tls import shareable, tls_context
-from scrapekit.errors import ProxyError
+from scrapekit.errors import DownloadError, ProxyError
 from scrapekit.messages import Request, Spool
 
 _log = logging.getLogger(__name__)
@@ -217,12 +217,8 @@ class Downloader:
             finally:
                 self._pools.release(pool, exchange)
         except Exception as error:
-            reason = failure(error, exchange, _place(origin), maxsize, way and way.place)
-            reason.request = request
-            try:
-                raise reason from error
-            finally:
-                del reason  # or it and this frame would keep each other, and what came of the body, for the collector
+            # Not by a variable: it and this frame would keep each other, and what came of the body, for the collector.
+            raise _about(request, failure(error, exchange, _place(origin), maxsize, way and way.place)) from error
         flags = () if decoded and exchange.plain else _flags(exchange, decoded)
         return Reply(url, response.status, response.headers, body, exchange.elapsed, flags)
 
@@ -272,6 +268,11 @@ def _send(
             raise
         exchange.attempt(fresh=True)
         return pool.urlopen(request.method, target, **options)
+
+
+def _about(request: Request, error: DownloadError) -> DownloadError:
+    error.request = request
+    return error
 
 
 def _flags(exchange: Exchange, decoded: bool) -> tuple[str, ...]:
