@@ -16,21 +16,47 @@ if TYPE_CHECKING:
     from scrapekit.project import fetch as fetch
     from scrapekit.project import run as run
     from scrapekit.spider import Spider as Spider
+    from scrapekit.spiders import CrawlSpider as CrawlSpider
+    from scrapekit.spiders import LinkExtractor as LinkExtractor
+    from scrapekit.spiders import Rule as Rule
+    from scrapekit.spiders import SitemapSpider as SitemapSpider
+    from scrapekit.spiders import route as route
 
 _HOMES = {
     "CrawlReport": "scrapekit.project",
+    "CrawlSpider": "scrapekit.spiders",
     "DropItem": "scrapekit.errors",
     "Failed": "scrapekit.messages",
+    "LinkExtractor": "scrapekit.spiders",
     "Request": "scrapekit.messages",
     "Response": "scrapekit.messages",
+    "Rule": "scrapekit.spiders",
+    "SitemapSpider": "scrapekit.spiders",
     "Spider": "scrapekit.spider",
     "StopCrawl": "scrapekit.errors",
     "crawl": "scrapekit.project",
     "fetch": "scrapekit.project",
+    "route": "scrapekit.spiders",
     "run": "scrapekit.project",
 }
 
-__all__ = ["CrawlReport", "DropItem", "Failed", "Request", "Response", "Spider", "StopCrawl", "crawl", "fetch", "run"]
+__all__ = [
+    "CrawlReport",
+    "CrawlSpider",
+    "DropItem",
+    "Failed",
+    "LinkExtractor",
+    "Request",
+    "Response",
+    "Rule",
+    "SitemapSpider",
+    "Spider",
+    "StopCrawl",
+    "crawl",
+    "fetch",
+    "route",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

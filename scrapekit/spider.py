@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from scrapekit.errors import RequestInvalid, SpiderError
@@ -43,6 +43,9 @@ class Spider:
 
     parsers: ClassVar[Mapping[str, Callable[[Response], Any]]] = {}
     """Parsers by media type (``"text/html"``, ``"text/*"``, ``"*/*"``) that are used before the built-in ones."""
+
+    ignored_parameters: Collection[str] = ()
+    """What ``crawl.ignore_parameters`` says, from when the crawl is made: set by it, in each process."""
 
     arguments: Mapping[str, Any]
     """The keyword arguments that it was made with, so that a worker process can make the same one."""

@@ -22,6 +22,7 @@ LAYERS = {
     "engine": 3,
     "fleet": 4,
     "store": 4,
+    "spiders": 4,
     "project": 5,
     "cli": 6,
     "testing": 6,

@@ -22,6 +22,7 @@ class SeedThread:
         skip: Requests that an earlier run took; they are pulled and left.
         check: Raises :class:`RequestInvalid` if a request names a callback that the spider doesn't have.
         post: Puts a :class:`Seeded` into the inbox.
+        link_of: Makes the link of a request.
     """
 
     def __init__(
@@ -31,11 +32,13 @@ class SeedThread:
         skip: int,
         check: Callable[[Request], None],
         post: Callable[[Seeded], Any],
+        link_of: Callable[[Request], Link] = link_of,
     ) -> None:
         self._start = start
         self._skip = skip
         self._check = check
         self._post = post
+        self._link_of = link_of
         self._asks: SimpleQueue[int] = SimpleQueue()
         self._closed = False
         self._looked = Event()  # the first request has been pulled, and is in what follows
@@ -68,9 +71,14 @@ class SeedThread:
         """Pull one request ahead of what was asked for, and post each by itself, so that none waits for a slow one."""
         try:
             requests = iter(self._start())
-            for _ in range(self._skip):
-                if self._closed or next(requests, _END) is _END:
-                    break
+            for taken in range(self._skip):
+                if self._closed:
+                    return
+                if next(requests, _END) is _END:
+                    raise SpiderError(
+                        f"start() ended after {taken} requests, and the job has taken {self._skip}: "
+                        "it must yield the same requests again"
+                    )
             link = self._link(next(requests, _END))
             self._looked.set()
             while count := self._asks.get():
@@ -82,7 +90,7 @@ class SeedThread:
                         return
                     self._post(Seeded([link]))
                     link = self._link(next(requests, _END))
-        except RequestInvalid as error:
+        except (RequestInvalid, SpiderError) as error:
             self._wrong = reason(error)
             self._post(Seeded([], exhausted=True, error=self._wrong))
         except BaseException as error:  # noqa: BLE001  (user code: it ends the start requests, not the crawl)
@@ -97,4 +105,4 @@ class SeedThread:
         if not isinstance(request, Request):
             raise RequestInvalid(f"start() must yield Request objects, not {request!r}")
         self._check(request)
-        return link_of(request)
+        return self._link_of(request)

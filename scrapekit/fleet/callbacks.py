@@ -9,7 +9,7 @@ from typing import Any
 
 from scrapekit.errors import CallbackError, RequestInvalid, StopCrawl
 from scrapekit.fleet.pipelines import Pipelines
-from scrapekit.messages import Link, Request, Yielded, is_item, link_of
+from scrapekit.messages import Link, Request, Yielded, is_item, linker
 from scrapekit.messages.reason import reason
 from scrapekit.spider import Spider
 
@@ -19,6 +19,8 @@ class Callbacks:
 
     def __init__(self, spider: Spider) -> None:
         self._spider = spider
+        self.link_of = linker(spider.ignored_parameters)
+        """Makes the link of a request."""
         self._known: dict[str | None, Callable[..., Any]] = {None: spider.parse}
 
     def find(self, name: str | None) -> Callable[..., Any]:
@@ -93,7 +95,7 @@ class Harvest:
             for element in produced:
                 if type(element) is Request or isinstance(element, Request):
                     self._callbacks.check(element)
-                    self._links.append(link_of(element))
+                    self._links.append(self._callbacks.link_of(element))
                 elif is_item(element):
                     self._items.append(element)
                 elif element is not None:

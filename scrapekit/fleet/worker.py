@@ -25,7 +25,6 @@ from scrapekit.messages import (
     Failed,
     Fetched,
     Lease,
-    Link,
     Outcome,
     Page,
     Redirected,
@@ -33,7 +32,6 @@ from scrapekit.messages import (
     Response,
     Spool,
     Yielded,
-    link_of,
 )
 from scrapekit.messages.reason import reason, storable
 from scrapekit.safe import masked
@@ -125,7 +123,7 @@ class Worker:
             return self._callback(lease, reply, facts)
         if status in REDIRECTS:
             try:
-                return Redirected(**facts, link=_next_hop(request, reply, self._secret_headers))
+                return Redirected(**facts, link=self.callbacks.link_of(_next_hop(request, reply, self._secret_headers)))
             except (BadRedirect, RequestInvalid) as error:
                 return _failed(lease, facts, BadRedirect(str(error)))
         return Failed(
@@ -204,12 +202,12 @@ def _failed(lease: Lease, facts: dict[str, Any], error: RequestError, cause: Bas
     return Failed(**facts, error=type(error).__name__, message=reason(error), url=lease.request.url, traceback=where)
 
 
-def _next_hop(request: Request, reply: Reply, secret: Iterable[str]) -> Link:
+def _next_hop(request: Request, reply: Reply, secret: Iterable[str]) -> Request:
     """The request that follows a redirect."""
     hop = follow(request.method, request.url, reply.status, *reply.headers.getlist("location"))
     headers = headers_after(request.headers, request.url, hop.url, hop.keep_body, secret)
     body = request.body if hop.keep_body else None
-    return link_of(request.replace(url=hop.url, method=hop.method, headers=headers, body=body))
+    return request.replace(url=hop.url, method=hop.method, headers=headers, body=body)
 
 
 def _page(reply: Reply) -> Page:

@@ -2,7 +2,7 @@
 
 from scrapekit.messages.items import encode_item, is_item
 from scrapekit.messages.lease import Lease
-from scrapekit.messages.link import Link, link_of, request_of
+from scrapekit.messages.link import Link, link_of, linker, request_of
 from scrapekit.messages.outcome import Failed, Fetched, Lost, Outcome, Page, Redirected, Seeded, Yielded
 from scrapekit.messages.request import Request
 from scrapekit.messages.response import Response
@@ -25,5 +25,6 @@ __all__ = [
     "encode_item",
     "is_item",
     "link_of",
+    "linker",
     "request_of",
 ]

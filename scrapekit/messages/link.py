@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import force_setattr
+from msgspec.structs import force_setattr, replace
 
 from scrapekit.messages.request import Request
-from scrapekit.web.urls import address, fingerprint
+from scrapekit.web.urls import address, fingerprint, without_parameters
 
 
 class Link(Struct, frozen=True, array_like=True, gc=False):
@@ -66,6 +67,24 @@ def link_of(request: Request) -> Link:
         plain = extra.method == "GET" and extra.body is None
         identity = plain_fingerprint if plain else fingerprint(extra.method, url, extra.body)
     return Link(url, host, None if request.dont_filter else identity, request.callback, request.priority, stored)
+
+
+def linker(ignored: Collection[str]) -> Callable[[Request], Link]:
+    """:func:`link_of`, to which requests are the same that differ only in these query parameters (names or globs).
+
+    The URL stays as it is: what was asked for is what is fetched, and a site that redirects to ``?utm_source=`` of the
+    same page does not go in circles.
+    """
+    if not ignored:
+        return link_of
+
+    def link(request: Request) -> Link:
+        made = link_of(request)
+        if made.fingerprint is None or (bare := without_parameters(made.url, ignored)) == made.url:
+            return made
+        return replace(made, fingerprint=fingerprint(request.method, bare, request.body))
+
+    return link
 
 
 def request_of(url: str, callback: str | None, priority: int, extra: bytes | None, dont_filter: bool) -> Request:

@@ -94,6 +94,7 @@ class Crawl:
         keep: bool = False,
     ) -> None:
         check_spider(spider)
+        spider.ignored_parameters = settings.crawl.ignore_parameters
         starts = start_hosts(spider)
         self._spider = spider
         self._job = job
@@ -113,7 +114,9 @@ class Crawl:
             seeds = None
             if not frontier.get("seeds_done", False):
                 taken = frontier.get("seeds_taken", 0)
-                seeds = SeedThread(spider.start, skip=taken, check=callbacks.check, post=inbox.post)
+                seeds = SeedThread(
+                    spider.start, skip=taken, check=callbacks.check, post=inbox.post, link_of=callbacks.link_of
+                )
                 opened.callback(seeds.close)
                 if not resume and not keep:
                     seeds.await_first()

@@ -131,6 +131,7 @@ def build_worker(spider: Spider, settings: Settings, *, keep: bool = False) -> t
     """The worker that all threads of a process share, and where its replies come from."""
     parsers: Callable[[Response], Any] = Parsers(spider.parsers)
     source = source_of(spider, settings)
+    spider.ignored_parameters = settings.crawl.ignore_parameters
     worker = Worker(
         spider,
         source,

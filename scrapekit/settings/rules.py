@@ -176,6 +176,14 @@ def server_hostname(value: str) -> str:
     return name
 
 
+def query_parameters(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of query parameters, or globs of them."""
+    for name in names:
+        if not name or name[0] == "?" or set(name) & set("&=#"):
+            raise ValueError(f"must be names or globs of query parameters, such as utm_*, not {name!r}")
+    return names
+
+
 def download_errors(names: tuple[str, ...]) -> tuple[str, ...]:
     """Names of :class:`~scrapekit.errors.DownloadError` and its subclasses."""
     for name in names:
@@ -233,6 +241,7 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "http.secret_headers": header_names,
     "retry.exceptions": download_errors,
     "crawl.allowed_domains": scope,
+    "crawl.ignore_parameters": query_parameters,
     "export.path": output_path,
 }
 """By key, what a value of the right type must also be."""

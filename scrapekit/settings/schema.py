@@ -270,6 +270,7 @@ class CrawlSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     callback_timeout: Timeout | None = 300.0
     quarantine_after: Annotated[int, Meta(ge=1, le=100)] = 3
     keep_partial_items: bool = False
+    ignore_parameters: tuple[str, ...] = ()
     limits: LimitsSettings = field(default_factory=LimitsSettings)
     fail_if: FailIf = field(default_factory=FailIf)
 

@@ -10,7 +10,7 @@ from scrapekit.web.robots import ALLOW_ALL, DENY_ALL, RobotsRules, product_token
 from scrapekit.web.robots import parse as parse_robots
 from scrapekit.web.scope import Scope
 from scrapekit.web.traps import Trap, UrlLimits, trap_in
-from scrapekit.web.urls import Address, address, fingerprint, host_of, join, origin, same_origin
+from scrapekit.web.urls import Address, address, fingerprint, host_of, join, origin, same_origin, without_parameters
 
 __all__ = [
     "ALLOW_ALL",
@@ -44,4 +44,5 @@ __all__ = [
     "rules_for_status",
     "same_origin",
     "trap_in",
+    "without_parameters",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -65,7 +65,7 @@ class Sitemap(NamedTuple):
     flags: tuple[str, ...] = ()
 
 
-def read_sitemap(body: bytes, url: str) -> Sitemap:
+def read_sitemap(body: bytes | Iterable[bytes], url: str) -> Sitemap:
     """What the sitemap in ``body`` says. Never raises; pure; any thread.
 
     What has a DOCTYPE is no sitemap, so there are no entities to expand, and nothing is loaded. Memory goes with what
@@ -73,11 +73,11 @@ def read_sitemap(body: bytes, url: str) -> Sitemap:
     are left out.
 
     Args:
-        body: As it was served: XML, or text with a URL a line; gzipped or not.
+        body: As it was served, whole or in pieces: XML, or text with a URL a line; gzipped or not.
         url: Where it came from; relative URLs are resolved against it.
     """
     flags: _Flags = {}
-    pieces = _unzipped(body, flags)
+    pieces = _unzipped(_sliced(body) if isinstance(body, bytes) else iter(body), flags)
     first = next(pieces, b"")
     text = first.lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n")
     if text[:1] == b"<":
@@ -90,10 +90,12 @@ def read_sitemap(body: bytes, url: str) -> Sitemap:
     return Sitemap(urls, [], tuple(flags))
 
 
-def _unzipped(body: bytes, flags: _Flags) -> Iterator[bytes]:
+def _unzipped(parts: Iterator[bytes], flags: _Flags) -> Iterator[bytes]:
     """The body in pieces, without its gzip, up to MAX_BYTES."""
     room = MAX_BYTES
-    for piece in _gunzipped(body, flags) if body.startswith(b"\x1f\x8b") else _sliced(body):
+    first = next(parts, b"")
+    parts = chain([first], parts)
+    for piece in _gunzipped(parts, flags) if first.startswith(b"\x1f\x8b") else parts:
         if len(piece) > room:
             flags[TRUNCATED] = None
             if room:
@@ -107,11 +109,11 @@ def _sliced(body: bytes) -> Iterator[bytes]:
     return (body[start : start + _SLICE] for start in range(0, len(body), _SLICE))
 
 
-def _gunzipped(body: bytes, flags: _Flags) -> Iterator[bytes]:
+def _gunzipped(parts: Iterator[bytes], flags: _Flags) -> Iterator[bytes]:
     """Pieces of bounded size, of all members of a gzip file."""
     members = 0
     stream = None
-    for part in _sliced(body):
+    for part in parts:
         data = part
         while data:
             if stream is None:

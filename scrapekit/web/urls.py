@@ -9,10 +9,12 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+from collections.abc import Callable, Collection
+from fnmatch import translate
 from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 from w3lib.url import canonicalize_url, safe_url_string
 
@@ -62,6 +64,22 @@ def fingerprint(method: str, url: str, body: bytes | None = None) -> bytes:
     if method == "GET" and not body:
         return target.fingerprint
     return _digest(method.upper(), _canonical(target.url, _PLAIN(target.url)), body)
+
+
+def without_parameters(url: str, names: Collection[str]) -> str:
+    """``url`` without the query parameters of these names or globs, such as ``utm_*``; itself where it has none."""
+    path, _, query = url.partition("?")
+    ignored = _ignored(tuple(names))
+    pairs = query.split("&")
+    kept = [pair for pair in pairs if not ignored(unquote_plus(pair.partition("=")[0]))]
+    if len(kept) == len(pairs):
+        return url
+    return f"{path}?{'&'.join(kept)}" if kept else path
+
+
+@lru_cache(64)
+def _ignored(names: tuple[str, ...]) -> Callable[[str], object]:
+    return re.compile("|".join(map(translate, names))).match
 
 
 def join(base: str, href: str) -> str | None:

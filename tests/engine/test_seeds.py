@@ -54,8 +54,11 @@ def test_so_many_requests_come_as_were_asked_for_then_the_end(make):
 def test_those_that_an_earlier_run_took_are_left(make):
     assert make(requests(5), skip=3).urls(1) == ["http://a.test/3"]
     short = make(requests(2), skip=9)
-    short.thread.ask(1)
-    assert short.next().exhausted
+    end = short.next()
+    assert end.exhausted
+    assert end.error == (
+        "start() ended after 2 requests, and the job has taken 9: it must yield the same requests again"
+    )
 
 
 def test_one_that_comes_late_keeps_none_before_it_waiting(make):

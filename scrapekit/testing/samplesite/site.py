@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
+from xml.sax.saxutils import escape
 
 from scrapekit.testing.application import Reply, RequestView
 from scrapekit.testing.samplesite import html
@@ -32,7 +33,8 @@ class SampleSite:
     links; books that have moved (by 301, by 302, and by one after the other), linked by their old and their new URL; a
     page in ISO-8859-1, as its header says, and one in Shift_JIS, as its meta tag says; pages that answer 503 with
     Retry-After at first; a link to a page that is gone; and one to ``/private/``, which robots.txt forbids. The "next"
-    links of the quotes are rooted and relative by turns.
+    links of the quotes are rooted and relative by turns. The books are also in ``/sitemap.xml``, which robots.txt
+    names, in ``/books.xml`` and ``/books.csv``, and the first of them in ``/feed.xml`` (RSS).
 
     Args:
         seed: The same seed, on the same version of Python, makes the same site.
@@ -76,6 +78,9 @@ class SampleSite:
             *(static(path, Reply(body, headers=(("Content-Type", kind),))) for path, (kind, body) in _FILES.items()),
             Route("/robots.txt", self._robots),
             Route("/sitemap.xml", self._sitemap),
+            Route("/feed.xml", self._feed),
+            static("/books.xml", Reply(self._books_xml(), headers=(("Content-Type", "application/xml"),))),
+            static("/books.csv", Reply(self._books_csv(), headers=(("Content-Type", "text/csv; charset=utf-8"),))),
         ]
         self.pages: Mapping[str, int] = Counter(route.kind for route in routes if route.kind)
         self._routes = {route.path: route for route in routes}
@@ -131,6 +136,28 @@ class SampleSite:
 </urlset>
 """
         return Reply(text.encode(), headers=(("Content-Type", "application/xml"),))
+
+    def _feed(self, origin: str) -> Reply:
+        items = "\n".join(
+            f"<item><title>{escape(book.title)}</title><link>{origin}{book.path}</link><guid>{book.upc}</guid>"
+            f"<pubDate>Mon, 06 Sep 2021 16:45:{number:02} GMT</pubDate></item>"
+            for number, book in enumerate(self.books[:20])
+        )
+        text = f'<rss version="2.0"><channel><title>New books</title>{items}</channel></rss>'
+        return Reply(text.encode(), headers=(("Content-Type", "application/rss+xml"),))
+
+    def _books_xml(self) -> bytes:
+        books = "".join(
+            f'<book upc="{book.upc}"><title>{escape(book.title)}</title>'
+            f"<g:price>{book.price / 100:.2f}</g:price></book>\n"
+            for book in self.books
+        )
+        return f'<books xmlns="urn:books" xmlns:g="urn:prices">\n{books}</books>'.encode()
+
+    def _books_csv(self) -> bytes:
+        quoted = (book.title.replace('"', '""') for book in self.books)
+        rows = zip(self.books, quoted, strict=True)
+        return "".join(["upc,title,price\r\n", *(f'{b.upc},"{t}",{b.price / 100:.2f}\r\n' for b, t in rows)]).encode()
 
 
 def _moved(books: Sequence[Book]) -> tuple[dict[str, tuple[int, str]], dict[int, str]]:

@@ -1,0 +1,94 @@
+"""Which links a LinkExtractor gives."""
+
+import re
+
+import pytest
+
+from scrapekit.errors import SpiderError
+from scrapekit.spiders import FoundLink, LinkExtractor
+from scrapekit.testing import response
+
+URL = "https://www.ex.com/shop/"
+PAGE = """<html><body>
+<nav><a href="/">Home</a> <a href="/about#team">About  <b>us</b></a></nav>
+<div id="list"><a href="p/1" rel="nofollow">One</a><a href="p/2">Two</a><a href="p/1">Again</a>
+<a href="https://cdn.ex.com/manual.PDF?x=/a">Manual</a><a href="https://other.test/">Other</a>
+<a href="mailto:a@ex.com">Mail</a><a href="http://[bad">Bad</a><a name="top">None</a></div>
+<map><area href="/area"></map><link href="/style.css"><img src="/cover.jpg" data-full="/full.html">
+</body></html>"""
+
+
+def urls(extractor, page=PAGE, **options):
+    return [link.url.replace("https://www.ex.com", "") for link in extractor.links(response(URL, page, **options))]
+
+
+def test_all_links_that_can_lead_to_pages_are_given_once_in_the_order_of_the_page():
+    expected = ["/", "/about", "/shop/p/1", "/shop/p/2", "https://other.test/", "/area"]
+    assert urls(LinkExtractor()) == expected
+    assert urls(LinkExtractor(unique=False)) == [*expected[:4], "/shop/p/1", *expected[4:]]
+
+
+def test_a_link_says_what_it_is():
+    links = LinkExtractor().links(response(URL, PAGE))
+    assert links[1] == FoundLink("https://www.ex.com/about", "About us", False, "team")
+    assert links[2] == FoundLink("https://www.ex.com/shop/p/1", "One", False, "")  # "Again" is endorsed
+    every = LinkExtractor(unique=False).links(response(URL, PAGE))
+    assert [link.nofollow for link in every] == [False, False, True, False, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"allow": r"/p/\d"}, ["/shop/p/1", "/shop/p/2"]),
+        ({"allow": [re.compile("/P/1", re.IGNORECASE), "about$"]}, ["/about", "/shop/p/1"]),
+        ({"allow": "/p/", "deny": "/1$"}, ["/shop/p/2"]),
+        ({"allow_domains": "other.test"}, ["https://other.test/"]),
+        ({"allow_domains": ["*.Ex.com"], "deny_extensions": ()}, [
+            "/", "/about", "/shop/p/1", "/shop/p/2", "https://cdn.ex.com/manual.PDF?x=/a", "/area"]),
+        ({"deny_domains": ["ex.com"]}, ["https://other.test/"]),
+        ({"deny_extensions": [".pdf"], "allow_domains": "cdn.ex.com"}, []),
+        ({"restrict_css": "nav"}, ["/", "/about"]),
+        ({"restrict_css": "nav", "restrict_xpath": ["//map", "//nav"]}, ["/", "/about", "/area"]),
+        ({"restrict_css": "nav::text"}, []),
+        ({"restrict_text": "^(Two|About us)$"}, ["/about", "/shop/p/2"]),
+        ({"nofollow": False, "allow": "/p/"}, ["/shop/p/2", "/shop/p/1"]),
+        ({"tags": "area"}, ["/area"]),
+        ({"tags": ["img"], "attrs": ["src", "data-full"]}, ["/full.html"]),
+        ({"tags": "*", "attrs": ("href", "src"), "deny_extensions": ["pdf"], "allow": r"\.\w+$"}, [
+            "/style.css", "/cover.jpg"]),
+        ({"process_value": lambda value: value.removeprefix("p/") if value[0] == "p" else None}, [
+            "/shop/1", "/shop/2"]),
+    ],
+    ids=range(16),
+)  # fmt: skip
+def test_each_option_narrows_or_widens_what_is_given(options, expected):
+    assert urls(LinkExtractor(**options)) == expected
+
+
+def test_what_has_no_links_gives_none_and_is_not_parsed():
+    assert urls(LinkExtractor(), b"{broken", headers={"Content-Type": "application/json"}) == []
+    assert urls(LinkExtractor(), b"", headers={"Content-Type": "text/html"}) == []
+    assert urls(LinkExtractor(), b"plain text", headers={}) == []
+
+
+def test_base_href_counts():
+    assert urls(LinkExtractor(), '<base href="/deep/"><a href="x">') == ["/deep/x"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"allow": "("}, "allow: '(' is not a regular expression"),
+        ({"deny": [1]}, "deny: [1] is not a regular expression"),
+        ({"allow_domains": "https://ex.com/"}, "is a URL: write the domain only"),
+    ],
+    ids=["pattern", "type", "domain"],
+)
+def test_what_can_not_work_is_refused_where_it_is_made(options, message):
+    with pytest.raises(SpiderError, match=re.escape(message)):
+        LinkExtractor(**options)
+
+
+def test_it_says_what_it_allows():
+    assert repr(LinkExtractor("/p/")) == "<LinkExtractor /p/>"
+    assert repr(LinkExtractor()) == "<LinkExtractor of all links>"
