@@ -86,6 +86,13 @@ def on_loopback(text, site):
     return text
 
 
+def write_files(page, folder, site):
+    """The files that a page of docs shows, by the name in their first line."""
+    for block in blocks_of(page, "python", "text"):
+        if name := re.match(r"# (\w+\.(?:py|txt))\n", block.text):
+            (folder / name[1]).write_text(on_loopback(block.text, site), encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def site():
     with serve(SampleSite(books=40, retry_after=0)) as server:
@@ -101,13 +108,15 @@ def test_every_block_is_of_a_language_that_is_checked_here(page):
 @pytest.mark.parametrize("blocks", with_blocks("python"))
 def test_python_examples_run_and_their_spiders_crawl(blocks, site, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    write_files(blocks[0].page, tmp_path, site)
     names = {"__name__": "example"}
     for block in blocks:
         before = set(map(id, names.values()))
         source = "\n" * (block.line - 1) + on_loopback(block.text, site)
         exec(compile(source, block.page, "exec", dont_inherit=True), names)
         for value in [value for value in names.values() if id(value) not in before]:
-            if isinstance(value, type) and issubclass(value, Spider) and value is not Spider:
+            # What a page only imports, such as Spider itself, is no example.
+            if isinstance(value, type) and issubclass(value, Spider) and value.__module__ == "example":
                 report = scrapekit.run(value, settings={"retry": {"backoff": {"initial": 0}}})
                 assert report.failure is None
                 assert report.pages
@@ -204,22 +213,20 @@ def test_queries_run_on_a_real_ledger(blocks, ledger):
     assert len(empty) <= len(blocks) // 3, empty
 
 
-@pytest.mark.parametrize("blocks", with_blocks("console", "python"))
+@pytest.mark.parametrize("blocks", with_blocks("console"))
 def test_commands_do_what_they_promise(blocks, site, tmp_path):
     """Run each ``scrapekit`` command in a copy of the project. --max-pages stands for the Ctrl-C that is shown."""
     for path in (ROOT / "spiders").glob("*.py"):
         (tmp_path / "spiders").mkdir(exist_ok=True)
         text = path.read_text(encoding="utf-8").replace("url=https://docs.example.org/3/", "url=")
         (tmp_path / "spiders" / path.name).write_text(on_loopback(text, site), encoding="utf-8")
-    for block in blocks:
-        if block.language == "python" and (name := re.match(r"# (\w+\.py)\n", block.text)):
-            (tmp_path / name[1]).write_text(on_loopback(block.text, site), encoding="utf-8")
+    write_files(blocks[0].page, tmp_path, site)
     # Whatever an example does, it stays on loopback and does not wait.
     (tmp_path / "settings.yaml").write_text("crawl: {allowed_domains: [127.0.0.1]}\nretry: {backoff: {initial: 0}}\n")
     (tmp_path / "scrapekit").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m scrapekit "$@"\n')
     (tmp_path / "scrapekit").chmod(0o755)
     paths = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
-    for command, interrupted in commands_of(block for block in blocks if block.language == "console"):
+    for command, interrupted in commands_of(blocks):
         words = shlex.split(command)
         if words[0] != "scrapekit" or not shutil.which("bash"):
             continue

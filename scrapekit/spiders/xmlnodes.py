@@ -48,8 +48,9 @@ def iter_nodes(response: Response, *tags: str, namespaces: Mapping[str, str] | N
 
     Elements of the namespace that the wanted element has itself lose it, so that plain queries find them; those of
     other namespaces keep theirs, and are found by the prefixes that the file uses: ``g:price``, in CSS ``g|price``.
-    What lies within a wanted element is a part of it, and not given again. No entity is expanded and nothing is loaded.
-    A body that is not well-formed is read as far as it goes, with the flag ``parse_recovered``.
+    What lies within a wanted element is a part of it, and not given again. Nothing is loaded from elsewhere; entities
+    that the file defines itself are expanded as far as libxml2 allows, which stops at what multiplies. A body that is
+    not well-formed is read as far as it goes, with the flag ``parse_recovered``.
 
     Args:
         response: Whose body is read, from memory or from its file.

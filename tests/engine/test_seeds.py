@@ -186,3 +186,13 @@ def test_closing_ends_the_skipping(make):
     go.set()
     seeds.thread.close()
     assert seeds.posts.empty()
+
+
+def test_a_spider_that_can_not_start_says_why(make):
+    def start():
+        raise SpiderError("urls.txt: No such file")
+        yield
+
+    seeds = make(start)
+    with pytest.raises(SpiderError, match="^urls.txt: No such file$"):
+        seeds.thread.await_first()

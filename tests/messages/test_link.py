@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scrapekit.messages import Link, Request, link_of, request_of
+from scrapekit.messages import Link, Request, link_of, linker, request_of
 from scrapekit.web.urls import address, fingerprint
 
 URL = "https://Example.org/a?b=2&a=1"
@@ -99,3 +99,23 @@ def test_any_meta_comes_back_as_the_request_had_it(meta):
     request = Request(URL, meta=meta, cb_kwargs=meta)
     assert request.meta == meta
     assert stored(request) == request
+
+
+def test_ignored_parameters_make_no_other_request_and_stay_in_the_url():
+    link = linker(["utm_*", "gclid", "a[?]"])
+    plain = link_of(Request("https://ex.com/p?b=2"))
+    assert link(Request("https://ex.com/p?b=2")) == plain
+    for query in ("b=2&utm_source=x", "gclid=&b=2", "utm_=1&b=2&utm_b", "utm%5Fsource=1&b=2", "b=2&a%3F=1"):
+        made = link(Request(f"https://ex.com/p?{query}"))
+        assert (made.url, made.fingerprint) == (f"https://ex.com/p?{query}", plain.fingerprint)
+    for query in ("b=2&c=1", "b=2&utm=1", "b=3", "b=2&my_utm_x=1", "b=2&GCLID=1"):
+        assert link(Request(f"https://ex.com/p?{query}")).fingerprint != plain.fingerprint
+    assert link(Request("https://ex.com/p?gclid=1")).fingerprint == link_of(Request("https://ex.com/p")).fingerprint
+
+
+def test_ignored_parameters_of_other_requests():
+    link = linker(["x"])
+    post = [link(Request(f"https://ex.com/?x={n}", method="POST", body=b"b")).fingerprint for n in (1, 2)]
+    assert post[0] == post[1] == link_of(Request("https://ex.com/", method="POST", body=b"b")).fingerprint
+    assert link(Request("https://ex.com/?x=1", dont_filter=True)).fingerprint is None
+    assert linker(()) is link_of

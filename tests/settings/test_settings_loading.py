@@ -342,6 +342,13 @@ def test_a_fingerprint_may_have_colons():
         ("throttle: {domains: {'': {}}}", "settings.yaml:1: throttle.domains: '' is not a host name or a glob"),
         ("throttle: {domains: {a..ö: {}}}", "settings.yaml:1: throttle.domains: 'a..ö' is not a host name or a glob"),
         (
+            "crawl: {ignore_parameters: [utm_*, '?gclid=']}",
+            (
+                "settings.yaml:1: crawl.ignore_parameters must be names or globs of query parameters, such as utm_*, "
+                "not '?gclid='"
+            ),
+        ),
+        (
             "crawl:\n  allowed_domains:\n  - https://a.org",
             "settings.yaml:2: crawl.allowed_domains 'https://a.org' is a URL: write the domain only",
         ),

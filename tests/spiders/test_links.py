@@ -4,9 +4,10 @@ import re
 
 import pytest
 
+import scrapekit
 from scrapekit.errors import SpiderError
 from scrapekit.spiders import FoundLink, LinkExtractor
-from scrapekit.testing import response
+from scrapekit.testing import Reply, response
 
 URL = "https://www.ex.com/shop/"
 PAGE = """<html><body>
@@ -92,3 +93,28 @@ def test_what_can_not_work_is_refused_where_it_is_made(options, message):
 def test_it_says_what_it_allows():
     assert repr(LinkExtractor("/p/")) == "<LinkExtractor /p/>"
     assert repr(LinkExtractor()) == "<LinkExtractor of all links>"
+
+
+class Campaigns(scrapekit.Spider):
+    def start(self):
+        yield scrapekit.Request(f"{self.url}/?utm_source=start")
+
+    def parse(self, response):
+        yield {"url": response.url.removeprefix(self.url)}
+        yield from response.follow_all("a")
+
+
+def test_tracking_parameters_make_no_other_page_where_the_setting_says_so(site, crawl):
+    queries = ("", "?utm_source=b", "?fbclid=1&utm_medium=c", "?page=2", "?page=2&gclid=2")
+    site.pages = {
+        "/?utm_source=start": "<a href='/'></a>" + "".join(f'<a href="/p{query}"></a>' for query in queries),
+        **{f"/p{query}": "<p>" for query in queries},
+        "/": "<p>",
+        # A site that adds its own, and never serves the page without: the redirect is followed all the same.
+        "/p": Reply(status=302, headers=(("Location", "/p?utm_campaign=own"),)),
+        "/p?utm_campaign=own": "<p>",
+    }
+    ignore = {"robots": {"obey": False}, "crawl": {"ignore_parameters": ["utm_*", "gclid", "fbclid"]}}
+    assert sorted(item["url"] for item in crawl(Campaigns, ignore, url=site.url).items) == [
+        "/?utm_source=start", "/p?page=2", "/p?utm_campaign=own"]  # fmt: skip
+    assert len(crawl(Campaigns, url=site.url).items) == 7

@@ -172,3 +172,9 @@ PARTS = st.sampled_from(
 def test_nothing_in_a_sitemap_raises(body, zipped, cut, url):
     found = read_sitemap(gzip.compress(body)[: 1 - cut or None] if zipped else body, url)
     assert all(entry.loc.startswith("http") for entry in [*found.urls, *found.sitemaps])
+
+
+@given(st.sampled_from([PAGES, gzip.compress(PAGES), b"https://ex.com/1\nhttps://ex.com/2"]), st.integers(2, 99))
+def test_a_body_in_pieces_says_the_same(body, size):
+    pieces = (body[start : start + size] for start in range(0, len(body), size))
+    assert read_sitemap(pieces, URL) == read_sitemap(body, URL)
