@@ -39,7 +39,7 @@
     |  +- ParseError           the parser for the media type raised
     |  +- Quarantined          its process died several times, or its callback never returned
     +- RequestInvalid          a Request that can't be built: bad URL, unserialisable meta, unknown callback
-    +- ItemError               costs one item; has .item
+    +- ItemError               costs one item; has .item .field .value .url
     +- FrontierError           fatal: the crawl's state can't be read or written
     +- ExportError             fatal: the output can't be written
     +- CrawlFailed             the crawl has ended, but can't be called done: nothing was fetched, or start() raised
@@ -239,13 +239,27 @@ class ItemError(ScrapekitError):
     """One item can't be written. The crawl goes on.
 
     Args:
-        message: One line: what is wrong with it.
+        message: One line: what is wrong with it, with the field.
         item: The item.
+        field: The field that is wrong, such as ``price`` or ``authors[1].born``; None where it is not one field.
+        value: What is in it.
+        url: The page that the item was taken from, where it is known.
     """
 
-    def __init__(self, message: str = "", item: Any = None) -> None:
+    def __init__(
+        self,
+        message: str = "",
+        item: Any = None,
+        *,
+        field: str | None = None,
+        value: Any = None,
+        url: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.item = item
+        self.field = field
+        self.value = value
+        self.url = url
 
 
 class FrontierError(ScrapekitError):

@@ -41,6 +41,10 @@ class Spider:
     """Classes, or functions of one item, that each item passes through in this order. Each worker thread makes its
     own instance of a class (so it needs no locks), calls its ``process(item)``, and its ``close()`` at the end."""
 
+    unique: ClassVar[Sequence[str]] = ()
+    """Fields by which an item that is a dict is the only one of its kind: of two that have the same values in all of
+    them, the first is written. Other items say so in an attribute ``unique`` of their own class."""
+
     parsers: ClassVar[Mapping[str, Callable[[Response], Any]]] = {}
     """Parsers by media type (``"text/html"``, ``"text/*"``, ``"*/*"``) that are used before the built-in ones."""
 
@@ -122,6 +126,8 @@ def check_spider(spider: Spider) -> None:
         wrong = "allowed_domains", "a list of domains, or None for anywhere"
     elif not isinstance(spider.settings, Mapping):
         wrong = "settings", "a dict in the shape of settings.yaml"
+    elif isinstance(spider.unique, str) or not _all(spider.unique, lambda name: isinstance(name, str)):
+        wrong = "unique", "a list of names of fields"
     elif not isinstance(spider.parsers, Mapping):
         wrong = "parsers", "a dict of functions by media type"
     elif isinstance(pipelines, str) or not _all(pipelines, _is_pipeline):

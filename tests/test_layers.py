@@ -19,6 +19,7 @@ LAYERS = {
     "download": 3,
     "parse": 3,
     "export": 3,
+    "items": 3,
     "engine": 3,
     "fleet": 4,
     "store": 4,
@@ -94,4 +95,4 @@ def lines_of_code(path):
 
 def test_the_core_stays_small():
     core = ("messages", "web", "download", "parse", "engine", "fleet")
-    assert sum(lines_of_code(path) for path in MODULES if room_of(path) in core) <= 6450
+    assert sum(lines_of_code(path) for path in MODULES if room_of(path) in core) <= 6500

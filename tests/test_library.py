@@ -348,6 +348,10 @@ class Job:
     def spool_path(self):
         return self.folder / "items.jsonl"
 
+    @property
+    def rejected_path(self):
+        return self.folder / "rejected.jsonl"
+
 
 def crawl_job(folder, server, *, resume, **settings):
     spider = Pages(start_urls=[url(server)])

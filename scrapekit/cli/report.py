@@ -46,6 +46,7 @@ def report_text(report: CrawlReport) -> str:
         _line("workers", _workers(report)),
         _line("connections", f"{report.pool.opened:,} opened, reused {report.pool.reused:,} times"),
         *([_line("output", _output(report))] if report.output else []),
+        *([_line("rejected", safe(report.rejected))] if report.rejected else []),
         *([_line("job", report.job)] if report.job else []),
         *([_line("left", f"{report.pending:,} requests")] if report.pending else []),
     ]

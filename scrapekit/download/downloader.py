@@ -26,7 +26,7 @@ from scrapekit.download.proxies import Proxy, proxy_of
 from scrapekit.download.resolver import Addresses, Resolver, system_resolve
 from scrapekit.download.stats import PoolStats
 from scrapekit.download.tls import shareable, tls_context
-from scrapekit.errors import DownloadError, ProxyError
+from scrapekit.errors import ProxyError
 from scrapekit.messages import Request, Spool
 
 _log = logging.getLogger(__name__)
@@ -216,9 +216,13 @@ class Downloader:
                     raise ProxyError(f"the proxy {way.place} wants other credentials: status 407")
             finally:
                 self._pools.release(pool, exchange)
-        except Exception as error:
-            # Not by a variable: it and this frame would keep each other, and what came of the body, for the collector.
-            raise _about(request, failure(error, exchange, _place(origin), maxsize, way and way.place)) from error
+        except Exception as error:  # noqa: BLE001  (it is raised again below)
+            reason = failure(error, exchange, _place(origin), maxsize, way and way.place)
+            reason.request = request
+            try:
+                raise reason from error
+            finally:
+                del reason  # or it and this frame would keep each other, and what came of the body, for the collector
         flags = () if decoded and exchange.plain else _flags(exchange, decoded)
         return Reply(url, response.status, response.headers, body, exchange.elapsed, flags)
 
@@ -268,11 +272,6 @@ def _send(
             raise
         exchange.attempt(fresh=True)
         return pool.urlopen(request.method, target, **options)
-
-
-def _about(request: Request, error: DownloadError) -> DownloadError:
-    error.request = request
-    return error
 
 
 def _flags(exchange: Exchange, decoded: bool) -> tuple[str, ...]:

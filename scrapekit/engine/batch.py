@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from scrapekit.engine.host import Queued
 from scrapekit.engine.schema import DONE, PENDING
-from scrapekit.messages import Link, request_of
+from scrapekit.engine.seen import Seen
+from scrapekit.messages import Link, Yielded, request_of
 from scrapekit.safe import masked
 
 End = tuple[int, float, int, int | None, str | None, int]
@@ -37,6 +38,8 @@ class Batch:
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []  # items, one JSON object each
+        self.keys: list[tuple[bytes]] = []  # of those items that are unique by some of their fields
+        self.rejected: list[tuple[int, str]] = []  # (id, record): items that are not written, and of which request
         self.ends: list[End] = []  # what the leases came to: (state, not_before, attempts, status, error, id)
         self.attempts: list[Attempt] = []  # (request, at, elapsed, status, bytes, error, location)
         self.crashes: list[tuple[int, int]] = []  # (crashes, id) of leases whose process has died
@@ -61,6 +64,19 @@ class Batch:
         row = Row(link.fingerprint, link.host, link.url, link.callback, link.priority,
                   depth, redirects, parent, link.extra)  # fmt: skip
         self.rows.append(row)
+
+    def write(self, yielded: Yielded, known: Seen) -> int:
+        """The items of a page, but for those whose key is known; their keys are from then on. How many they are."""
+        if not yielded.keys:
+            self.lines += yielded.items
+            return len(yielded.items)
+        before = len(self.lines)
+        for place, line in enumerate(yielded.items):
+            key = yielded.keys.get(place)
+            if key is None or known.add(key):
+                self.lines.append(line)
+                self.keys += [(key,)] if key else []
+        return len(self.lines) - before
 
     def end(
         self,

@@ -89,6 +89,8 @@ class Frontier:
                 self._newest: int = self._db.execute("SELECT max(id) FROM requests").fetchone()[0] or 0
                 self.seen = Seen(map(itemgetter(0), self._db.execute(_KNOWN)), self._newest)
                 """The fingerprints of all requests, and of those that the next commit will add."""
+                self.item_keys = Seen(map(itemgetter(0), self._db.execute("SELECT key FROM item_keys")))
+                """The same for the keys of items."""
             except BaseException:
                 self._db.close()
                 raise
@@ -222,6 +224,11 @@ class Frontier:
         """The names of the callbacks that unfinished requests have, with how many have them."""
         return dict(self._read(_CALLBACKS))
 
+    def rejected(self) -> Iterator[str]:
+        """The records of all items that were rejected, in the order in which they came."""
+        with self._guarded():
+            yield from (record for (record,) in self._db.execute("SELECT record FROM rejected ORDER BY rowid"))
+
     def scope(self) -> list[str]:
         """The hosts that the start requests opened."""
         return [host for (host,) in self._read("SELECT host FROM scope")]
@@ -251,6 +258,10 @@ class Frontier:
             db.executemany(_ADD, [(n, LEASED if admit and admit(n, row) else PENDING, now, *row) for n, row in rows])
         if batch.attempts:
             db.executemany(_TRIED, batch.attempts)
+        if batch.keys:
+            db.executemany("INSERT INTO item_keys VALUES (?)", batch.keys)
+        if batch.rejected:
+            db.executemany("INSERT INTO rejected VALUES (?, ?)", batch.rejected)
         if batch.crashes:
             db.executemany("UPDATE requests SET crashes = ? WHERE id = ?", batch.crashes)
         if batch.holds:

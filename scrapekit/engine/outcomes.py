@@ -303,8 +303,10 @@ class Outcomes:
 
     def _take_yielded(self, yielded: Yielded, queued: Queued) -> None:
         stats, batch = self.stats, self.batch
-        stats.items += len(yielded.items)
-        batch.lines += yielded.items
+        written = batch.write(yielded, self._frontier.item_keys)
+        stats.items += written
+        if written < len(yielded.items):
+            stats.count(stats.dropped, "duplicate", len(yielded.items) - written)
         depth = queued.depth + 1
         if self._max_depth is not None and depth > self._max_depth:
             for link in yielded.links:
@@ -316,9 +318,10 @@ class Outcomes:
                 self._add(link, depth, queued.id)
         for reason, count in yielded.dropped.items():
             stats.count(stats.dropped, reason, count)
-        for message in yielded.item_errors:
-            stats.tally(stats.item_errors, ItemError.__name__, queued.request.url, message)
-            logger.warning("%s", safe_lines(f"{queued.request.url}: ItemError: {message}"))
+        for rejected in yielded.rejected:
+            stats.tally(stats.item_errors, ItemError.__name__, queued.request.url, rejected.message)
+            logger.warning("%s", safe_lines(f"{queued.request.url}: ItemError: {rejected.message}"))
+            batch.rejected.append((queued.id, rejected.record))
         if yielded.stop is not None:
             self.stop_reason = yielded.stop
 

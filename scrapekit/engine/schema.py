@@ -5,7 +5,7 @@ What docs/ledger.md describes is public: it keeps its names and meanings within 
 
 from __future__ import annotations
 
-VERSION = 4
+VERSION = 5
 
 PENDING, LEASED, DONE, FAILED, DROPPED, QUARANTINED = range(6)
 
@@ -54,6 +54,8 @@ CREATE TABLE robots (origin TEXT PRIMARY KEY, fetched REAL NOT NULL, status INTE
     WITHOUT ROWID;
 CREATE TABLE cookies (session TEXT NOT NULL, domain TEXT NOT NULL, cookies BLOB NOT NULL, PRIMARY KEY (session, domain))
     WITHOUT ROWID;                     -- JSON: those of one domain
+CREATE TABLE item_keys (key BLOB NOT NULL);  -- of the items in the output that are unique by some of their fields
+CREATE TABLE rejected (request INTEGER NOT NULL, record TEXT NOT NULL);  -- JSON: what is wrong with which item
 CREATE TABLE scope (host TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE states (state INTEGER PRIMARY KEY, name TEXT NOT NULL);
 INSERT INTO states VALUES {", ".join(f"({number}, '{name}')" for number, name in enumerate(STATES))};

@@ -2,6 +2,16 @@
 
 from scrapekit.export.formats import Options, format_of
 from scrapekit.export.output import open_output, resume_output
+from scrapekit.export.rejected import rejected_beside, write_rejected
 from scrapekit.export.sink import NullSink, Sink
 
-__all__ = ["NullSink", "Options", "Sink", "format_of", "open_output", "resume_output"]
+__all__ = [
+    "NullSink",
+    "Options",
+    "Sink",
+    "format_of",
+    "open_output",
+    "rejected_beside",
+    "resume_output",
+    "write_rejected",
+]

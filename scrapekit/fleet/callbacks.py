@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from scrapekit.errors import CallbackError, RequestInvalid, StopCrawl
+from scrapekit.errors import CallbackError, ItemError, RequestInvalid, StopCrawl
 from scrapekit.fleet.pipelines import Pipelines
 from scrapekit.messages import Link, Request, Yielded, is_item, linker
 from scrapekit.messages.reason import reason
@@ -67,16 +67,18 @@ class Harvest:
     Args:
         callbacks: To check the requests that are yielded.
         pipelines: What the items pass through.
+        url: The page's.
     """
 
-    __slots__ = ("_callbacks", "_items", "_links", "_pipelines", "_stop")
+    __slots__ = ("_callbacks", "_items", "_links", "_pipelines", "_stop", "_url")
 
-    def __init__(self, callbacks: Callbacks, pipelines: Pipelines) -> None:
+    def __init__(self, callbacks: Callbacks, pipelines: Pipelines, url: str) -> None:
         self._callbacks = callbacks
         self._pipelines = pipelines
         self._items: list[Any] = []
         self._links: list[Link] = []
         self._stop: str | None = None
+        self._url = url
 
     def take(self, produce: Callable[[], Any]) -> None:
         """Collect all that ``produce()`` returns or yields. What it raises passes through, but for StopCrawl.
@@ -88,7 +90,7 @@ class Harvest:
             produced = produce()
             if produced is None:
                 return
-            if isinstance(produced, Request) or is_item(produced):
+            if isinstance(produced, Request | ItemError) or is_item(produced):
                 produced = (produced,)
             elif not isinstance(produced, Iterable) or isinstance(produced, (str, bytes)):
                 raise CallbackError(f"a callback must yield items and requests, not {_kind(produced)}")
@@ -96,7 +98,7 @@ class Harvest:
                 if type(element) is Request or isinstance(element, Request):
                     self._callbacks.check(element)
                     self._links.append(self._callbacks.link_of(element))
-                elif is_item(element):
+                elif is_item(element) or isinstance(element, ItemError):
                     self._items.append(element)
                 elif element is not None:
                     raise CallbackError(f"a callback must yield items and requests, not {_kind(element)}")
@@ -107,7 +109,7 @@ class Harvest:
         """Pass the items through the pipelines and encode them."""
         yielded = Yielded(links=self._links, stop=self._stop)
         if self._items:
-            self._pipelines.encode(self._items, yielded)
+            self._pipelines.encode(self._items, yielded, self._url)
         return yielded
 
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from scrapekit.errors import DropItem, ItemError, StopCrawl
-from scrapekit.messages import Yielded, encode_item
+from scrapekit.items import ItemWriter, rejection
+from scrapekit.messages import Yielded
 from scrapekit.messages.reason import reason
 
 logger = logging.getLogger("scrapekit")
@@ -20,31 +21,37 @@ class Pipelines:
 
     Args:
         stages: Classes with ``process(item)`` and perhaps ``close()``, or functions of one item, in order.
+        unique: See :attr:`Spider.unique`.
     """
 
-    def __init__(self, stages: Iterable[Callable[..., Any]]) -> None:
+    def __init__(self, stages: Iterable[Callable[..., Any]], unique: Sequence[str] = ()) -> None:
         self._stages = list(stages)
+        self._write = ItemWriter(unique)
         self._local = threading.local()
 
-    def encode(self, items: Sequence[Any], yielded: Yielded) -> None:
-        """Pass ``items`` through the calling thread's pipelines and add what comes out to ``yielded``, as JSON."""
+    def encode(self, items: Sequence[Any], yielded: Yielded, url: str = "") -> None:
+        """Pass ``items`` of a page through the calling thread's pipelines and add what comes out to ``yielded``."""
         steps = self._steps()
-        for item in items:
+        for given in items:
+            item = given
             try:
+                if isinstance(item, ItemError):
+                    raise item
                 for step in steps:
-                    item = step(item)  # noqa: PLW2901  (that is what a pipeline does)
+                    item = step(item)
                     if item is None:
                         raise ItemError(f"pipeline {_name(step)} returned None: return the item, or raise DropItem")
-                yielded.items.append(encode_item(item))
+                line, key = self._write(item)
+                if key is not None:
+                    yielded.keys[len(yielded.items)] = key
+                yielded.items.append(line)
             except DropItem as drop:
                 why = reason(drop) or "DropItem"
                 yielded.dropped[why] = yielded.dropped.get(why, 0) + 1
             except StopCrawl as stop:
                 yielded.stop = reason(stop) or "StopCrawl"
-            except ItemError as error:
-                yielded.item_errors.append(reason(error))
             except Exception as error:  # noqa: BLE001  (user code: it costs this item, and is reported)
-                yielded.item_errors.append(f"pipeline raised {type(error).__name__}: {reason(error)}")
+                yielded.rejected.append(rejection(error, given if item is None else item, url))
 
     def close_thread(self) -> None:
         """Close the calling thread's pipelines, the last one first."""

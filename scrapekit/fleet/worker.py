@@ -74,7 +74,7 @@ class Worker:
         self._parse = parse
         self._keep = keep
         self._secret_headers = tuple(secret_headers)
-        self._pipelines = Pipelines(spider.pipelines)
+        self._pipelines = Pipelines(spider.pipelines, spider.unique)
 
     def process(self, lease: Lease) -> Outcome:
         """Fetch, parse, run the callback, encode what it yields; or run the errback of a lease that has failed.
@@ -150,7 +150,7 @@ class Worker:
         )
         if self._keep:
             return Fetched(**facts, yielded=Yielded(), kept=response)
-        harvest = Harvest(self.callbacks, self._pipelines)
+        harvest = Harvest(self.callbacks, self._pipelines, request.url)
         try:
             callback = self.callbacks.find(request.callback)
             harvest.take(partial(callback, response, **request.cb_kwargs))
@@ -172,7 +172,7 @@ class Worker:
             error.response = Response(
                 page.url, page.status, HTTPHeaderDict(page.headers), page.body, request=request, parse=self._parse
             )
-        harvest = Harvest(self.callbacks, self._pipelines)
+        harvest = Harvest(self.callbacks, self._pipelines, request.url)
         try:
             harvest.take(partial(self.callbacks.find(request.errback), error))
         except BaseException as raised:  # noqa: BLE001  (user code, as above)

@@ -3,7 +3,7 @@
 from scrapekit.messages.items import encode_item, is_item
 from scrapekit.messages.lease import Lease
 from scrapekit.messages.link import Link, link_of, linker, request_of
-from scrapekit.messages.outcome import Failed, Fetched, Lost, Outcome, Page, Redirected, Seeded, Yielded
+from scrapekit.messages.outcome import Failed, Fetched, Lost, Outcome, Page, Redirected, Rejected, Seeded, Yielded
 from scrapekit.messages.request import Request
 from scrapekit.messages.response import Response
 from scrapekit.messages.spool import Spool
@@ -17,6 +17,7 @@ __all__ = [
     "Outcome",
     "Page",
     "Redirected",
+    "Rejected",
     "Request",
     "Response",
     "Seeded",

@@ -10,21 +10,35 @@ from scrapekit.messages.link import Link
 from scrapekit.messages.request import Request
 
 
+class Rejected(Struct, frozen=True):
+    """An item that is not to be written.
+
+    Args:
+        message: One line: what is wrong with it.
+        record: The same with the field, the value, the page's URL and the item, as one JSON object.
+    """
+
+    message: str
+    record: str
+
+
 class Yielded(Struct):
     """What a callback yielded, encoded by the worker once the callback had returned.
 
     Args:
         items: One JSON object each, without the line end.
+        keys: Those of the items, by their place in ``items``, whose type says by which fields it is unique: 16 bytes.
         links: New requests.
         dropped: Items that a pipeline dropped, counted by reason.
-        item_errors: Items that couldn't be written: one line each, saying what was wrong.
+        rejected: Items that are not as they must be.
         stop: The reason, where the callback or a pipeline raised StopCrawl.
     """
 
     items: list[bytes] = []
+    keys: dict[int, bytes] = {}
     links: list[Link] = []
     dropped: dict[str, int] = {}
-    item_errors: list[str] = []
+    rejected: list[Rejected] = []
     stop: str | None = None
 
 

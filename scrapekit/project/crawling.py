@@ -27,7 +27,7 @@ from scrapekit.engine import (
     SteadyClock,
 )
 from scrapekit.errors import RequestInvalid, SpiderError
-from scrapekit.export import NullSink, Options, Sink, open_output, resume_output
+from scrapekit.export import NullSink, Options, Sink, open_output, rejected_beside, resume_output, write_rejected
 from scrapekit.fleet import Callbacks
 from scrapekit.messages import Request
 from scrapekit.project.hands import Hands
@@ -58,6 +58,11 @@ class JobFiles(Protocol):
     @property
     def spool_path(self) -> Path:
         """The items, for outputs that are made at the end."""
+        ...
+
+    @property
+    def rejected_path(self) -> Path:
+        """The items that were rejected."""
         ...
 
 
@@ -98,6 +103,7 @@ class Crawl:
         starts = start_hosts(spider)
         self._spider = spider
         self._job = job
+        self._append = not overwrite
         self._clock = SteadyClock()
         crawl, limits = settings.crawl, settings.crawl.limits
         self._fail_if = crawl.fail_if
@@ -224,7 +230,10 @@ class Crawl:
             FleetError: No worker is left.
         """
         started = self._clock.now()
-        reason = self.engine.run()
+        try:
+            reason = self.engine.run()
+        finally:
+            rejected = self._write_rejected()
         if reason != "interrupted":
             self._output.finish()
         stats = self.engine.stats
@@ -240,6 +249,7 @@ class Crawl:
             pool=self._hands.finish(),
             workers=self._hands.fleet.capacity,
             output=self._output.name,
+            rejected=rejected,
             elapsed=self._clock.now() - started,
             pending=counts["pending"],
             quarantined=(*self._quarantined, *self._outcomes.quarantined),
@@ -251,6 +261,18 @@ class Crawl:
     def close(self) -> None:
         """Close everything; idempotent. Not from a worker."""
         self._opened.close()
+
+    def _write_rejected(self) -> str:
+        """Write the items that were rejected in all runs; the path of the file, empty where there is none."""
+        job = self._job
+        if job is not None:
+            path: Path | None = job.rejected_path
+        else:
+            path = rejected_beside(self._output.name) if self._output.name else None
+        append = job is None and self._append
+        if path is None or not write_rejected(path, self._frontier.rejected(), append=append):
+            return ""
+        return str(path)
 
 
 class _closing:  # noqa: N801  (like contextlib.closing, which is typed for objects that it doesn't need)

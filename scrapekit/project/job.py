@@ -1,8 +1,8 @@
 """One job: what a crawl was asked to do and where its state lies, so that another process can go on with it.
 
 A job is a folder, ``.scrapekit/jobs/JOB/``: ``job.json`` (the :class:`Record`, always replaced as a whole), ``lock``,
-the engine's ``frontier.sqlite`` and ``in_flight``, and ``items.jsonl`` where the output is made of it at the end. Only
-its owner may read it: arguments may be passwords.
+the engine's ``frontier.sqlite`` and ``in_flight``, ``items.jsonl`` where the output is made of it at the end, and
+``rejected.jsonl`` where items were rejected. Only its owner may read it: arguments may be passwords.
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ class Job:
         self.frontier_path = path / "frontier.sqlite"
         self.in_flight_path = path / "in_flight"
         self.spool_path = path / "items.jsonl"
+        self.rejected_path = path / "rejected.jsonl"
         self._lock = JobLock(path / "lock", self.id)
         try:
             # Only now, under the lock: the process that had it before may have finished the job meanwhile.

@@ -18,6 +18,7 @@ class CrawlReport(Struct, frozen=True):
         stats: The counters, over all runs of the job.
         pool: Connections opened and reused in this run, by host.
         output: The path that the items were written to; ``-`` for stdout, empty for none.
+        rejected: The path of the items that were not as they must be; empty where there were none, or no file to write.
         elapsed: Seconds that this run took.
         workers: Requests that could be in flight at once, over all threads and processes.
         pending: Requests that are known and not finished, which a resumed crawl goes on with.
@@ -37,6 +38,7 @@ class CrawlReport(Struct, frozen=True):
     elapsed: float
     pending: int
     workers: int = 0
+    rejected: str = ""
     quarantined: tuple[str, ...] = ()
     failure: str | None = None
     stopped_by: str | None = None

@@ -41,8 +41,8 @@ def kill_at_commit(sim, number, moment, error=Killed):
             raise error
 
     class committed:
-        def __init__(self, batch, admit=None):
-            self.inner = commit(batch, admit)
+        def __init__(self, *given):
+            self.inner = commit(*given)
 
         def __enter__(self):
             return self.inner.__enter__()

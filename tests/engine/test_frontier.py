@@ -492,4 +492,4 @@ def test_the_public_tables_keep_their_columns(frontier, path, name):
 
 
 def test_the_version_stands_in_meta(frontier, path):
-    assert rows(path, "SELECT value FROM meta WHERE key = 'version'") == [("4",)]
+    assert rows(path, "SELECT value FROM meta WHERE key = 'version'") == [("5",)]

@@ -33,7 +33,7 @@ ITEM = {"n": 1}
 
 
 def harvest(produce):
-    found = Harvest(Callbacks(Sample()), Pipelines([]))
+    found = Harvest(Callbacks(Sample()), Pipelines([]), "http://x/1")
     found.take(produce)
     done = found.finish()
     return done.items, [link.url for link in done.links], done.stop

@@ -7,9 +7,9 @@ from scrapekit.fleet.pipelines import Pipelines
 from scrapekit.messages import Yielded
 
 
-def run(stages, *items):
+def run(stages, *items, unique=()):
     yielded = Yielded()
-    Pipelines(stages).encode(items, yielded)
+    Pipelines(stages, unique).encode(items, yielded, "http://x/1")
     return yielded
 
 
@@ -65,8 +65,8 @@ class Callable:
     ("stage", "name"), [(function, "function"), (Forgetful, "Forgetful.process"), (Callable(), "Callable")]
 )
 def test_a_pipeline_that_forgets_to_return_the_item_is_told(stage, name):
-    (error,) = run([stage], {"n": 1}).item_errors
-    assert error == f"pipeline {name} returned None: return the item, or raise DropItem"
+    (rejected,) = run([stage], {"n": 1}).rejected
+    assert rejected.message == f"pipeline {name} returned None: return the item, or raise DropItem"
 
 
 def test_what_a_pipeline_raises_costs_the_item_only():
@@ -75,13 +75,13 @@ def test_what_a_pipeline_raises_costs_the_item_only():
 
     yielded = run([fragile], {"n": 0}, {"n": 2})
     assert yielded.items == [b'{"n":0.5}']
-    assert yielded.item_errors == ["pipeline raised ZeroDivisionError: division by zero"]
+    assert [each.message for each in yielded.rejected] == ["pipeline raised ZeroDivisionError: division by zero"]
 
 
 def test_what_can_not_be_written_costs_the_item_only():
     yielded = run([], {"n": object()}, {"n": 2})
     assert yielded.items == [b'{"n":2}']
-    assert len(yielded.item_errors) == 1
+    assert len(yielded.rejected) == 1
 
 
 def test_each_thread_has_its_own_instances_and_closes_them_last_first():

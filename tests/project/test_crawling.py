@@ -148,6 +148,7 @@ class Job:
         self.frontier_path = folder / "frontier.sqlite"
         self.in_flight_path = folder / "in_flight"
         self.spool_path = folder / "items.jsonl"
+        self.rejected_path = folder / "rejected.jsonl"
 
 
 def test_a_resume_without_a_callback_that_requests_wait_for_is_refused_and_keeps_them(url, tmp_path):
