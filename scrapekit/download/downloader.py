@@ -49,7 +49,8 @@ class Reply(NamedTuple):
         flags: What was odd: ``stale_connection`` (sent twice, because the server had closed an idle connection),
             ``bad_headers`` (a line in the header section was not a header; those after it may be missing),
             ``unknown_encoding`` (the body is still encoded), ``extra_bytes`` (there were bytes after its end),
-            ``unclean_close`` (the end of the TLS connection was the end of the body, and anybody may have caused it).
+            ``unclean_close`` (the end of the TLS connection was the end of the body, and anybody may have caused it),
+            ``cut`` (its beginning was enough).
     """
 
     url: str
@@ -175,6 +176,7 @@ class Downloader:
         cookies: str | None = None,
         proxy: str | None = None,
         authorization: str | None = None,
+        first: int | None = None,
     ) -> Reply:
         """Carry out one hop. Blocks, at most ``request.timeout`` or the total timeout; any thread.
 
@@ -185,6 +187,7 @@ class Downloader:
             cookies: The value of the Cookie header; the request's own Cookie header goes before it, in one.
             proxy: The URL of the proxy to go through; None for ``request.proxy``, if there is one.
             authorization: The value of the Authorization header, unless the URL or the request has its own.
+            first: Bytes of the body that are enough, also where they are more than ``max_body``; None for all of it.
 
         Raises:
             DownloadError: A subclass says why there is no complete response. Its ``request`` is set.
@@ -207,7 +210,7 @@ class Downloader:
                 response = _send(pool, request, target, headers, exchange)
                 exchange.phase = "reading the body"
                 try:
-                    body, decoded = read_body(response, exchange)
+                    body, decoded = read_body(response, exchange, first)
                 finally:
                     if not response.closed:
                         response.close()
@@ -281,6 +284,7 @@ def _flags(exchange: Exchange, decoded: bool) -> tuple[str, ...]:
         "unknown_encoding": not decoded,
         "extra_bytes": exchange.extra,
         "unclean_close": exchange.unclean,
+        "cut": exchange.cut,
     }
     return tuple(flag for flag, holds in odd.items() if holds)
 

@@ -76,6 +76,7 @@ class Exchange(Timeout):
         self.armed = 0.0  # the timeout that the socket has now
         self.extra = False  # there were bytes after the end of the response
         self.defects = False  # the header section had lines that are not headers
+        self.cut = False  # the rest of the body was left unread
         self.unclean = False  # the TLS connection ended without a close_notify
 
     @property
@@ -86,7 +87,7 @@ class Exchange(Timeout):
     @property
     def plain(self) -> bool:
         """Whether nothing about it was odd."""
-        return not (self.fresh or self.defects or self.extra or self.unclean)
+        return not (self.fresh or self.defects or self.extra or self.unclean or self.cut)
 
     @property
     def expired(self) -> bool:

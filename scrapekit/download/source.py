@@ -21,6 +21,7 @@ class Source(Protocol):
         cookies: str | None = None,
         proxy: str | None = None,
         authorization: str | None = None,
+        first: int | None = None,
     ) -> Reply:
         """One hop, as :meth:`Downloader.fetch` makes it."""
         ...

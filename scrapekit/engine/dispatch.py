@@ -21,6 +21,7 @@ from scrapekit.web.robots import DENY_ALL
 from scrapekit.web.urls import host_of
 
 ALONE_SECONDS = 60.0  # that all others wait for a suspect; after that it hangs, or they do, and the crawl goes on
+_SLOT_SECONDS = 0.1  # until a robots.txt looks again for a slot of its host
 
 
 class Dispatcher:
@@ -172,7 +173,7 @@ class Dispatcher:
         """Submit a robots.txt, or put it off where its host may not be asked now."""
         host = host_of(ask.request.url)  # after a redirect it may be another one than the parked
         if not self._scheduler.take_slot(host, now):
-            robots.postpone(ask, now + 1.0)
+            robots.postpone(ask, max(self._scheduler.free_at(host), now + _SLOT_SECONDS))
             return
         lease = self._equipped(robots.lease(ask, self._scheduler.maxsize(host)), now)
         self._submit(lease, Flight(Queued(lease.id, lease.request, host), now, proxy=lease.proxy))

@@ -162,11 +162,16 @@ class Scheduler:
     def take_slot(self, name: str, now: float) -> bool:
         """Count a request in flight that didn't come out of the window; false where the host may not be asked now."""
         host = self._host(name)
-        if host.in_flight >= host.slots or max(host.not_before, host.last_start + host.spacing) > now:
+        if host.in_flight >= host.slots or self.free_at(name) > now:
             return False
         host.started(now, self._chance())
         self._in_flight += 1
         return True
+
+    def free_at(self, name: str) -> float:
+        """When the host may be asked next, as far as time alone can tell."""
+        host = self._host(name)
+        return max(host.not_before, host.last_start + host.spacing)
 
     def release(self, name: str, now: float) -> None:
         """A request of this host has ended: give its slot back."""

@@ -36,6 +36,7 @@ from scrapekit.messages import (
 from scrapekit.messages.reason import reason, storable
 from scrapekit.safe import masked
 from scrapekit.spider import Spider
+from scrapekit.web import robots
 from scrapekit.web.cookiejar import PER_DOMAIN
 from scrapekit.web.redirects import REDIRECTS, follow, headers_after
 
@@ -91,6 +92,7 @@ class Worker:
                 cookies=lease.cookies,
                 proxy=lease.proxy,
                 authorization=lease.authorization,
+                first=robots.MAX_BYTES + 1 if lease.is_robots else None,  # one more shows that there is more
             )
             try:
                 return self._read(lease, reply)

@@ -70,6 +70,7 @@ class SimulatedWeb:
         cookies: str | None = None,
         proxy: str | None = None,  # noqa: ARG002
         authorization: str | None = None,  # noqa: ARG002
+        first: int | None = None,  # noqa: ARG002
     ) -> Downloaded:
         """One hop, as :meth:`scrapekit.download.Downloader.fetch` makes it.
 

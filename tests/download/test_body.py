@@ -16,6 +16,7 @@ from rawserver import chunked, reply
 
 from scrapekit.download import decoding
 from scrapekit.errors import BodyTooLarge, ProtocolError, TruncatedBody
+from scrapekit.messages import Request
 
 PAGE = b"<p>some text that compresses, some text that compresses</p>" * 300
 
@@ -406,3 +407,17 @@ def test_what_came_of_a_failed_body_does_not_wait_for_the_garbage_collector(serv
         tracemalloc.stop()
         gc.enable()
     assert held < 500_000
+
+
+def test_the_beginning_is_enough_where_no_more_is_asked_for(serve, coding, framed, make):
+    name, encode = coding
+    page = random.Random(0).randbytes(300_000)
+    url = serve(framed(encode(page), f"Content-Encoding: {name}"))
+    got = make(max_body=1000, spool_above=500).fetch(Request(url), host="h", first=100_000)
+    assert (b"".join([bytes(got.body)] if isinstance(got.body, bytes) else got.body.pieces(2**16))) == page[:100_000]
+    assert "cut" in got.flags
+
+
+def test_what_is_shorter_than_that_is_whole(serve, make):
+    got = make(max_body=1000).fetch(Request(serve(reply(PAGE))), host="h", first=100_000)
+    assert (got.body, got.flags) == (PAGE, ())

@@ -286,12 +286,14 @@ def test_a_slot_may_be_taken_for_what_is_not_in_the_window(backing):
     scheduler = backing.make(Limits(maxsize=2, delay=3))
     assert scheduler.take_slot("a.test", 0)
     assert not scheduler.take_slot("a.test", 1)
+    assert scheduler.free_at("a.test") == 3
     assert scheduler.take_slot("a.test", 3)
     assert not scheduler.take_slot("a.test", 6)  # both slots are taken
     scheduler.release("a.test", 6)
     assert scheduler.take_slot("a.test", 6)
     scheduler.hold("b.test", 60, "Retry-After")
     assert not scheduler.take_slot("b.test", 59)
+    assert scheduler.free_at("b.test") == 60
 
 
 def test_a_giant_host_does_not_crowd_the_others_out(backing):

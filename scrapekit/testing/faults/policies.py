@@ -56,7 +56,9 @@ _robots(
 _robots("utf-16", "robots.txt in UTF-16.", _text("\ufeffUser-agent: *\nDisallow: /sécret".encode("utf-16-le")))
 _robots("binary", "Random bytes for a robots.txt.", _text(bytes(range(256)) * 100))
 _robots(
-    "large", "It forbids all after 600 KiB, of which 500 count.", _text(_RULES + b"# x\n" * 153_600 + b"Disallow: /\n")
+    "large",
+    "It forbids all after 2 MiB, of which 500 KiB count.",
+    _text(_RULES + b"# x\n" * 524_288 + b"Disallow: /\n"),
 )
 _robots("wildcards", "20,000 rules of many wildcards.", _text(_RULES + b"Disallow: /z*a*a*a*b\n" * 20_000))
 _robots(
