@@ -10,6 +10,7 @@
     |  +- OutputMismatch       the output file is not the one that this job wrote
     |  +- OutputError          the output can't be opened for writing
     |  +- CacheError           the cache can't be kept where it should be
+    |  +- ArchiveError         an archive can't be recorded to, or replayed from
     +- RequestError            costs one request, never the crawl; has .request
     |  +- DownloadError        no complete response came back
     |  |  +- ConnectError      no connection: refused, reset, unreachable, connect timeout
@@ -24,6 +25,7 @@
     |  |  +- TruncatedBody     the body ended early
     |  |  +- TooManyRedirects  the redirect chain is over http.max_redirects
     |  |  +- BadRedirect       the Location header can't be followed
+    |  |  +- NotRecorded       the archive that is replayed has no answer to this request
     |  +- StatusError          the response's status is not one the spider handles; has .response
     |  +- Skipped              not fetched by policy: counted, not logged as an error
     |  |  +- RobotsDenied      robots.txt forbids it
@@ -100,6 +102,10 @@ class CacheError(ConfigError):
     """The cache can't be kept where it should be."""
 
 
+class ArchiveError(ConfigError):
+    """An archive can't be recorded to, or replayed from."""
+
+
 class RequestError(ScrapekitError):
     """One request failed. The crawl goes on.
 
@@ -163,6 +169,10 @@ class TooManyRedirects(DownloadError):
 
 class BadRedirect(DownloadError):
     """The Location header is missing, malformed, or of a scheme that is not fetched."""
+
+
+class NotRecorded(DownloadError):
+    """The archive that is replayed has no answer to this request, and nothing else is asked."""
 
 
 class StatusError(RequestError):

@@ -48,6 +48,14 @@ _RAISE = {"max_pages": " --max-pages MORE", "max_items": " -s crawl.max_items=MO
     help="Where workers run: threads, processes:N, or ray[:ADDRESS]; short for -s fleet.kind=FLEET.",
 )
 @click.option(
+    "--record", metavar="FILE", help="Write all that is fetched to FILE, a .warc.gz; short for -s archive.record=FILE."
+)
+@click.option(
+    "--replay",
+    metavar="FILE",
+    help="Fetch from FILE, a recording, and not from the network; short for -s archive.replay=FILE.",
+)
+@click.option(
     "--resume",
     is_flag=False,
     flag_value=_LATEST,
@@ -75,6 +83,8 @@ def crawl_command(session: dict[str, Any], /, **given: Any) -> int:
     scrapekit crawl docs -a url=https://docs.example.org/ -s throttle.delay=1
     scrapekit crawl my_spider.py -o - | jq .title
     scrapekit crawl quotes --resume
+    scrapekit crawl quotes --record quotes.warc.gz
+    scrapekit crawl quotes --replay quotes.warc.gz -o -
     """  # noqa: D301  (\b is click's: it leaves these lines as they are)
     order = Order(**given)
     session["verbose"] = order.verbose

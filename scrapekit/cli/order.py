@@ -25,6 +25,8 @@ class Order(NamedTuple):
     workers: str | None
     max_pages: str | None
     fleet: str | None
+    record: str | None
+    replay: str | None
     resume: str | None
     settings_file: str | None
     quiet: bool
@@ -34,6 +36,10 @@ class Order(NamedTuple):
         """Raise click.UsageError for options that exclude each other, and for what ``job.json`` can't hold."""
         if self.append is not None and self.overwrite is not None:
             raise click.UsageError("-o and -O exclude each other")
+        if "" in {self.record, self.replay}:
+            raise click.UsageError("--record and --replay need the name of a FILE")
+        if self.record is not None and self.replay is not None:
+            raise click.UsageError("--record and --replay exclude each other")
         if self.quiet and self.verbose:
             raise click.UsageError("-q and -v exclude each other")
         for word in (*self.arguments, *self.settings, self.output, self.settings_file):
@@ -53,7 +59,13 @@ class Order(NamedTuple):
     @property
     def settings(self) -> list[str]:
         """The ``-s``, then all that is short for one."""
-        short = {"workers": self.workers, "crawl.max_pages": self.max_pages, "fleet.kind": self.fleet}
+        short = {
+            "workers": self.workers,
+            "crawl.max_pages": self.max_pages,
+            "fleet.kind": self.fleet,
+            "archive.record": self.record,
+            "archive.replay": self.replay,
+        }
         return [*self.overrides, *(f"{key}={value}" for key, value in short.items() if value is not None)]
 
     def level(self, configured: str) -> int:

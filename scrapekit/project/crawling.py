@@ -32,6 +32,7 @@ from scrapekit.fleet import Callbacks
 from scrapekit.messages import Request
 from scrapekit.project.hands import Hands
 from scrapekit.project.report import CrawlReport
+from scrapekit.project.sources import unhurried
 from scrapekit.settings import FailIf, RetrySettings, Settings
 from scrapekit.spider import Spider, check_spider, start_hosts
 from scrapekit.web import CookieJar, Scope, UrlLimits
@@ -101,6 +102,7 @@ class Crawl:
         check_spider(spider)
         spider.ignored_parameters = settings.crawl.ignore_parameters
         starts = start_hosts(spider)
+        settings = unhurried(settings)
         self._spider = spider
         self._job = job
         self._append = not overwrite
@@ -130,7 +132,7 @@ class Crawl:
             domains = [domains] if isinstance(domains, str) else domains
             open_scope = domains is not None and not domains
             scope = Scope([*frontier.scope(), *starts] if open_scope else domains)
-            self._hands = Hands(spider, settings, inbox.post, keep=keep)
+            self._hands = Hands(spider, settings, inbox.post, keep=keep, resume=resume)
             opened.callback(self._hands.close)
             # Last of all that can refuse what was asked for: until here, an old output is as it was.
             self._output = opened.enter_context(

@@ -41,11 +41,20 @@ class Hands:
         settings: ``fleet.kind`` and ``workers`` say which hands and how many.
         post: Puts what they have to say into the engine's inbox.
         keep: Whether responses are handed over as they are; only threads can.
+        resume: Whether the crawl goes on, and with it the archive that it is recorded to.
     """
 
-    def __init__(self, spider: Spider, settings: Settings, post: Callable[[Any], Any], *, keep: bool = False) -> None:
+    def __init__(
+        self,
+        spider: Spider,
+        settings: Settings,
+        post: Callable[[Any], Any],
+        *,
+        keep: bool = False,
+        resume: bool = False,
+    ) -> None:
         kind, _, detail = settings.fleet.kind.partition(":")
-        prepare(settings)
+        self._put_away: Callable[[], None] | None = prepare(settings, resume=resume)
         self.fleet: Fleet
         """The engine's side of it."""
         self._source: Source | None
@@ -96,6 +105,9 @@ class Hands:
         if self._source is not None:
             self._source.close()  # first, so that no thread goes on waiting for a server
         self.fleet.close(_CLOSE_SECONDS)
+        put_away, self._put_away = self._put_away, None
+        if put_away is not None:
+            put_away()
 
 
 class Order(msgspec.Struct):

@@ -223,6 +223,11 @@ def _check_together(settings: Settings, origins: Mapping[str, str]) -> None:
         except ValueError as error:
             where = next((origin for path, origin in origins.items() if path.startswith(key)), "http.auth")
             raise SettingsError(f"{where}: {key} {error}") from error
+    if settings.archive.record is not None and settings.archive.replay is not None:
+        raise SettingsError(
+            f"{origins['archive.replay']}: archive.record and archive.replay exclude each other: "
+            "what is replayed has been recorded already"
+        )
     if pools is not None and pools < settings.workers:
         raise SettingsError(
             f"{origins['http.num_pools']}: http.num_pools must be at least workers ({settings.workers}), not {pools}: "

@@ -209,8 +209,10 @@ def off(value: Any) -> Any:
     return "off" if value is False else lower(value)
 
 
-def some_path(value: str) -> str:
+def some_path(value: str | None) -> str | None:
     """A path that is not empty, ``~`` expanded; relative ones start at the working directory."""
+    if value is None:
+        return None
     if not value.strip() or "\0" in value:
         raise ValueError(f"must be a path, not {value!r}")
     return str(Path(value).expanduser())
@@ -227,6 +229,8 @@ FORMS: Mapping[str, Callable[[Any], Any]] = {
 """Other ways to write a value, turned into the usual one before its type is checked."""
 
 CHECKS: Mapping[str, Callable[[Any], Any]] = {
+    "archive.record": some_path,
+    "archive.replay": some_path,
     "cache.path": some_path,
     "fleet.kind": fleet_kind,
     "http.user_agent": header_value,

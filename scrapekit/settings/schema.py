@@ -257,6 +257,13 @@ class CacheSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     max_size: Size = 2**30
 
 
+class ArchiveSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``archive``: the WARC files to record to, and to replay from."""
+
+    record: str | None = None
+    replay: str | None = None
+
+
 class CrawlSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``crawl``: how far a crawl goes, and how it ends."""
 
@@ -299,6 +306,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     retry: RetrySettings = field(default_factory=RetrySettings)
     robots: RobotsSettings = field(default_factory=RobotsSettings)
     cache: CacheSettings = field(default_factory=CacheSettings)
+    archive: ArchiveSettings = field(default_factory=ArchiveSettings)
     crawl: CrawlSettings = field(default_factory=CrawlSettings)
     export: ExportSettings = field(default_factory=ExportSettings)
     log: LogSettings = field(default_factory=LogSettings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from io import RawIOBase
+from io import RawIOBase, UnsupportedOperation
 from typing import Any, Protocol
 
 from scrapekit.messages import Spool
@@ -24,22 +24,27 @@ def pieces_of(body: bytes | Spool) -> Iterator[bytes]:
     return body.pieces(_PIECE) if isinstance(body, Spool) else iter((body,))
 
 
-def body_of(file: Readable, size: int, spool_above: int, spool_dir: str | None) -> bytes | Spool:
+def body_of(file: Readable, spool_above: int, spool_dir: str | None) -> bytes | Spool:
     """What is to be read from a file: in memory, unless it has more bytes than that.
 
     Args:
         file: Read to its end.
-        size: Bytes that it is known to have.
         spool_above: Bytes from which on it goes to a temporary file.
         spool_dir: The folder for that.
 
     Raises:
         DownloadError: It is large, and the disk is full.
     """
+    held, size = [], 0
+    while size <= spool_above and (piece := file.read(_PIECE)):
+        held.append(piece)
+        size += len(piece)
     if size <= spool_above:
-        return file.read(size)
+        return b"".join(held)
     spool = Spool(spool_dir)
     try:
+        for piece in held:
+            spool.write(piece)
         while piece := file.read(_PIECE):
             spool.write(piece)
     except BaseException:
@@ -49,24 +54,39 @@ def body_of(file: Readable, size: int, spool_above: int, spool_dir: str | None) 
 
 
 class BodyReader(RawIOBase):
-    """A body as a file, to be read once."""
+    """A large body as a file that can be read again from its beginning."""
 
-    def __init__(self, body: bytes | Spool) -> None:
+    def __init__(self, body: Spool) -> None:
         super().__init__()
-        self._pieces = pieces_of(body)
-        self._rest = memoryview(b"")
+        self._body = body
+        self.seek(0)
 
     def readable(self) -> bool:
         """It is."""
         return True
 
+    def seekable(self) -> bool:
+        """To its beginning."""
+        return True
+
+    def tell(self) -> int:
+        """Bytes that were read."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Back to the beginning, and nowhere else."""
+        if offset or whence:
+            raise UnsupportedOperation("a body is read from its beginning")
+        self._position = 0
+        self._pieces = self._body.pieces(_PIECE)
+        self._rest = memoryview(b"")
+        return 0
+
     def readinto(self, buffer: Any, /) -> int:
         """The next bytes."""
-        while not self._rest:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._rest = memoryview(piece)
+        if not self._rest:
+            self._rest = memoryview(next(self._pieces, b""))
         size = min(len(buffer), len(self._rest))
         buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        self._position += size
         return size

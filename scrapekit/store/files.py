@@ -105,7 +105,7 @@ class CacheFiles:
         Raises:
             DownloadError: It is large, and the disk is full.
         """
-        return body_of(found.file, found.head.size, self._spool_above, self._spool_dir)
+        return body_of(found.file, self._spool_above, self._spool_dir)
 
     def put(self, key: str, head: Head, body: bytes | Spool) -> None:
         """Keep a response under that name, instead of what is there. If it can't be written, the log says so."""
