@@ -59,6 +59,7 @@ def app(view):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # the folder of spiders is put there
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     before = set(sys.modules)
     (tmp_path / "spiders").mkdir()
