@@ -299,7 +299,11 @@ def test_an_archive_that_takes_no_more_fails_the_page(path):
     source.close()
 
 
-@pytest.mark.parametrize("content", [b"", b"hello\nworld\n", gzip.compress(b"hello"), b"\x1f\x8b\x08"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"hello\nworld\n", gzip.compress(b"hello"), b"\x1f\x8b\x08"],
+    ids=["empty", "text", "gzip of text", "cut off"],
+)
 def test_what_is_no_archive_is_a_config_error(path, content):
     Path(path).write_bytes(content)
     with pytest.raises(ArchiveError, match=r"x.warc.gz: can't be replayed: "):
