@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scrapekit.errors import DropItem as DropItem
     from scrapekit.errors import StopCrawl as StopCrawl
+    from scrapekit.forms import Form as Form
     from scrapekit.messages import Failed as Failed
     from scrapekit.messages import Request as Request
     from scrapekit.messages import Response as Response
@@ -27,6 +28,7 @@ _HOMES = {
     "CrawlSpider": "scrapekit.spiders",
     "DropItem": "scrapekit.errors",
     "Failed": "scrapekit.messages",
+    "Form": "scrapekit.forms",
     "LinkExtractor": "scrapekit.spiders",
     "Request": "scrapekit.messages",
     "Response": "scrapekit.messages",
@@ -45,6 +47,7 @@ __all__ = [
     "CrawlSpider",
     "DropItem",
     "Failed",
+    "Form",
     "LinkExtractor",
     "Request",
     "Response",

@@ -20,6 +20,7 @@ LAYERS = {
     "parse": 3,
     "export": 3,
     "items": 3,
+    "forms": 3,
     "engine": 3,
     "fleet": 4,
     "store": 4,

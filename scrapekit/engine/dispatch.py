@@ -140,12 +140,21 @@ class Dispatcher:
             queued.depth,
             queued.attempt,
             queued.redirects,
-            None if self._jar is None else self._jar.header_for(request.url, now, request.session),
+            self._cookies(queued, now),
             scheduler.maxsize(queued.host),
             self._outcomes.is_suspect(queued),
         )
         lease = self._equipped(lease, now)
         self._send(lease, Flight(queued, now, proxy=lease.proxy), now)
+
+    def _cookies(self, queued: Queued, now: float) -> str | None:
+        """The Cookie header; the request's own go into the jar when it is sent first: what is in it later is newer."""
+        request, jar = queued.request, self._jar
+        if jar is None:
+            return "; ".join(f"{name}={value}" for name, value in request.cookies.items() if value is not None) or None
+        if request.cookies and not queued.attempt:
+            jar.put(request.cookies, request.url, now, request.session)
+        return jar.header_for(request.url, now, request.session)
 
     def _allowed(self, robots: Robots, queued: Queued, now: float) -> bool:
         """Whether a request may be fetched now; where not, what becomes of it is seen to."""

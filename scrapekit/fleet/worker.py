@@ -149,6 +149,7 @@ class Worker:
             elapsed=reply.elapsed,
             flags=reply.flags,
             parse=self._parse,
+            sent_cookies=lease.cookies,
         )
         if self._keep:
             return Fetched(**facts, yielded=Yielded(), kept=response)
@@ -209,7 +210,7 @@ def _next_hop(request: Request, reply: Reply, secret: Iterable[str]) -> Request:
     hop = follow(request.method, request.url, reply.status, *reply.headers.getlist("location"))
     headers = headers_after(request.headers, request.url, hop.url, hop.keep_body, secret)
     body = request.body if hop.keep_body else None
-    return request.replace(url=hop.url, method=hop.method, headers=headers, body=body)
+    return request.replace(url=hop.url, method=hop.method, headers=headers, body=body, cookies={})
 
 
 def _page(reply: Reply) -> Page:

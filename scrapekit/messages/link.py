@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import force_setattr, replace
 
+from scrapekit.messages.reason import storable
 from scrapekit.messages.request import Request
 from scrapekit.web.urls import address, fingerprint, without_parameters
 
@@ -47,6 +49,7 @@ class _Extra(Struct, frozen=True, omit_defaults=True):
     timeout: float | None = None
     delay: float | None = None
     handle_statuses: tuple[int, ...] = ()
+    cookies: dict[str, str | None] = {}
 
 
 _PLAIN = _Extra()
@@ -66,6 +69,8 @@ def link_of(request: Request) -> Link:
         stored = _encode(extra)
         plain = extra.method == "GET" and extra.body is None
         identity = plain_fingerprint if plain else fingerprint(extra.method, url, extra.body)
+        if extra.session:  # what one visitor sees is not what another one does
+            identity = blake2b(identity + storable(extra.session).encode(), digest_size=16).digest()
     return Link(url, host, None if request.dont_filter else identity, request.callback, request.priority, stored)
 
 

@@ -18,6 +18,7 @@ from scrapekit.web.urls import address
 
 _MAX_PRIORITY = 2**31
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
+_COOKIE_VALUE = re.compile(r"[\x20-\x3a\x3c-\x7e\x80-\xff]*").fullmatch
 _FIELD_VALUE = re.compile(r"[^\0\r\n\u0100-\U0010ffff]*").fullmatch
 _encode_json = stdlib_json.JSONEncoder(allow_nan=False).encode
 _encode_msgpack = msgspec.msgpack.Encoder().encode
@@ -51,6 +52,8 @@ class Request(Struct, frozen=True, omit_defaults=True, repr_omit_defaults=True):
         timeout: Seconds for the whole exchange, instead of ``http.timeout.total``.
         delay: Seconds that the host must have been left alone before this request, instead of ``throttle.delay``.
         handle_statuses: Statuses besides 2xx whose responses go to the callback.
+        cookies: Put into the jar of the session, for the URL's host, before this request is first sent; None as a
+            value takes one out. Without a jar (``http.cookies: false``) they are sent with this request alone.
 
     Raises:
         RequestInvalid: The URL can't be fetched, ``meta`` or ``cb_kwargs`` is not JSON, the callback is not a method
@@ -74,6 +77,7 @@ class Request(Struct, frozen=True, omit_defaults=True, repr_omit_defaults=True):
     timeout: float | None = None
     delay: float | None = None
     handle_statuses: tuple[int, ...] = ()
+    cookies: dict[str, str | None] = {}
 
     def __post_init__(self) -> None:
         url = address(self.url if type(self.url) is str else _plain(self.url)).url
@@ -107,6 +111,7 @@ class Request(Struct, frozen=True, omit_defaults=True, repr_omit_defaults=True):
             or self.timeout is not None
             or self.delay is not None
             or self.handle_statuses != ()
+            or self.cookies != {}
         ):
             _check_rare(self)
 
@@ -216,6 +221,18 @@ def _check_rare(request: Request) -> None:
     if not isinstance(statuses, Iterable) or not all(type(status) is int for status in statuses):
         raise RequestInvalid(f"handle_statuses must be whole numbers, not {statuses!r} (request to {request.url})")
     force_setattr(request, "handle_statuses", tuple(statuses))
+    cookies: Any = request.cookies
+    if not isinstance(cookies, dict) or not all(_is_cookie(name, value) for name, value in cookies.items()):
+        raise RequestInvalid(
+            "cookies must be a dict of text, or None, by name, without ';' and line breaks, "
+            f"not {cookies!r:.80} (request to {request.url})"
+        )
+
+
+def _is_cookie(name: Any, value: Any) -> bool:
+    """Whether a Cookie header can hold it."""
+    fits = isinstance(name, str) and isinstance(value, str | None)
+    return fits and _TOKEN(name) is not None and _COOKIE_VALUE(value or "") is not None
 
 
 def _json_dict(value: Any, what: str, url: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
+from time import time
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from scrapekit.errors import ParseError, RequestInvalid
 from scrapekit.messages.request import Request
 from scrapekit.messages.spool import Spool
 from scrapekit.selection import SelectorList
+from scrapekit.web.cookies import parse_set_cookie
 from scrapekit.web.encodings import decode, detect
 from scrapekit.web.urls import join
 
@@ -35,10 +37,11 @@ class Response:
         elapsed: Seconds from the start of the exchange to its last byte.
         flags: What was odd about it, such as ``parse_truncated``.
         parse: Turns the response into its document; given by whoever makes the response.
+        sent_cookies: The value of the Cookie header that was made of the jar.
     """
 
-    __slots__ = ("_base", "_body", "_doc", "_encoding", "_parse", "_spool", "_text", "elapsed", "flags", "headers",
-                 "request", "status", "url")  # fmt: skip
+    __slots__ = ("_base", "_body", "_doc", "_encoding", "_parse", "_sent", "_spool", "_text", "elapsed", "flags",
+                 "headers", "request", "status", "url")  # fmt: skip
 
     def __init__(
         self,
@@ -51,6 +54,7 @@ class Response:
         elapsed: float = 0.0,
         flags: Iterable[str] = (),
         parse: Callable[[Response], Any],
+        sent_cookies: str | None = None,
     ) -> None:
         self.url = url
         self.status = status
@@ -61,6 +65,7 @@ class Response:
         self.elapsed = elapsed
         self.flags = list(flags)
         self._parse: Callable[[Response], Any] | None = parse
+        self._sent = sent_cookies
         self._doc: Any = None
         self._encoding: str | None = None
         self._text: str | None = None
@@ -73,6 +78,20 @@ class Response:
     def meta(self) -> dict[str, Any]:
         """The request's ``meta``."""
         return self.request.meta
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The session's cookies for this URL: those that were sent from the jar, and what this response sets."""
+        pairs = (pair.partition("=") for pair in self._sent.split("; ")) if self._sent else ()
+        cookies = {name: value for name, _, value in pairs}
+        now = time()
+        for header in self.headers.getlist("set-cookie"):
+            cookie = parse_set_cookie(header, self.url, now)
+            if cookie is not None:
+                cookies.pop(cookie.name, None)
+                if cookie.expires is None or cookie.expires > now:
+                    cookies[cookie.name] = cookie.value
+        return cookies
 
     @property
     def body(self) -> bytes:
@@ -194,7 +213,7 @@ class Response:
         Args:
             link: The URL or selector.
             callback: As for :class:`Request`.
-            **arguments: As for :class:`Request`.
+            **arguments: As for :class:`Request`; the session is this page's if none is given.
 
         Raises:
             RequestInvalid: It can't be fetched, or there is no link in it.
@@ -202,6 +221,7 @@ class Response:
         href = _href(link)
         if href is None:
             raise RequestInvalid(f"follow() found no link in {link!r} (page {self.url})")
+        arguments.setdefault("session", self.request.session)
         return Request(self.urljoin(href), callback, **arguments)
 
     def follow_all(self, links: Any, callback: Any = None, **arguments: Any) -> Iterator[Request]:
@@ -210,8 +230,9 @@ class Response:
         Args:
             links: A CSS selector of elements with an ``href`` or ``src``, or an iterable of URLs or of selectors.
             callback: As for :class:`Request`.
-            **arguments: As for :class:`Request`.
+            **arguments: As for :meth:`follow`.
         """
+        arguments.setdefault("session", self.request.session)
         base = self._base_url()
         hrefs = self._selecting("hrefs")(links) if isinstance(links, str) else map(_href, links)
         for href in hrefs:

@@ -21,6 +21,7 @@ def response(
     request: Request | None = None,
     flags: Iterable[str] = (),
     parsers: Mapping[str, Callable[[Response], Any]] | None = None,
+    cookies: str | None = None,
 ) -> Response:
     """A :class:`~scrapekit.Response` as a callback gets it, without a server: ``css()`` and all the rest work.
 
@@ -33,6 +34,7 @@ def response(
         request: What it answers; default a GET of ``url``.
         flags: What was odd about it.
         parsers: As :attr:`Spider.parsers`.
+        cookies: The Cookie header that was sent.
 
     Raises:
         RequestInvalid: The URL can't be fetched.
@@ -45,4 +47,5 @@ def response(
         request=request or Request(url, meta=dict(meta or {})),
         flags=flags,
         parse=Parsers(parsers or {}),
+        sent_cookies=cookies,
     )

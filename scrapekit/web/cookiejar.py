@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 import msgspec
@@ -46,6 +46,16 @@ class CookieJar:
         """
         cookie = parse_set_cookie(header, url, now)
         return cookie is not None and self._put(session, cookie, now, secure=url[:6].lower() == "https:")
+
+    def put(self, cookies: Mapping[str, str | None], url: str, now: float, session: str = "") -> None:
+        """Take cookies for the host of ``url``, for https alone if that is; None takes one out.
+
+        Raises:
+            RequestInvalid: ``url`` can't be fetched.
+        """
+        secure = "; Secure" if url[:6].lower() == "https:" else ""
+        for name, value in cookies.items():
+            self.set(f"{name}={value or ''}; Path=/{secure}{'; Max-Age=0' if value is None else ''}", url, now, session)
 
     def header_for(self, url: str, now: float, session: str = "") -> str | None:
         """The Cookie header for a request to ``url``: longer paths, then older cookies first. None where none fits.

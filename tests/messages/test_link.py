@@ -29,7 +29,7 @@ def test_what_asks_for_the_same_has_the_same_fingerprint():
     plain = link_of(Request(URL)).fingerprint
     for same in (
         Request("https://example.org:443/a?a=1&b=2#top"),
-        Request(URL, "other", meta={"a": 1}, priority=3, headers={"A": "b"}, session="s"),
+        Request(URL, "other", meta={"a": 1}, priority=3, headers={"A": "b"}),
     ):
         assert link_of(same).fingerprint == plain
 

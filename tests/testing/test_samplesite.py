@@ -15,6 +15,7 @@ import pytest
 import urllib3
 from lxml import etree, html
 
+import scrapekit
 from scrapekit.testing import RequestView, SampleSite, serve
 from scrapekit.testing.samplesite import __main__ as command
 
@@ -325,3 +326,34 @@ def test_the_command_takes_its_options_and_gives_the_signals_back(monkeypatch, c
     assert seen == [4]
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
     assert "sample site: 1 requests" in capsys.readouterr().err
+
+
+def test_whoever_sends_the_login_form_back_may_see_the_account():
+    class Visit(scrapekit.Spider):
+        url = ""
+
+        def start(self):
+            yield scrapekit.Request(f"{self.url}/quotes/account")
+
+        def parse(self, response):
+            yield scrapekit.Form.from_response(response).submit({"username": "Zoë", "password": "x"}, self.account)
+            yield response.follow(
+                "/quotes/login", self.account, method="POST", body="csrf_token=wrong", errback="denied"
+            )
+
+        def denied(self, error):
+            yield {"denied": error.response.status}
+
+        def account(self, response):
+            yield {"user": response.css("p.user::text").get(), "url": response.url}
+            yield response.follow("/quotes/logout", self.out)
+
+        def out(self, response):
+            yield {"cookies": sorted(response.cookies), "url": response.url}
+
+    with serve(SampleSite(books=1, quotes=1)) as server:
+        items = list(scrapekit.crawl(Visit, url=server.url))
+    assert {"denied": 403} in items
+    assert {"user": "Zoë", "url": f"{server.url}/quotes/account"} in items
+    forged = RequestView(0, "GET", "/quotes/account", {"cookie": "session=zz.1"}, b"", 1, threading.Event())
+    assert SampleSite(books=1, quotes=1)(forged).status == 302

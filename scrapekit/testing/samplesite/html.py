@@ -161,6 +161,22 @@ def quote_list(heading: str, quotes: Iterable[Quote], previous: str, following: 
     return page(f"{heading} | Quotes to Scrape", body)
 
 
+def login_page(action: str, token: str) -> str:
+    """A form that asks who the visitor is."""
+    body = f"""<form action="{action}" method="post" accept-charset="utf-8">
+<input type="hidden" name="csrf_token" value="{token}">
+<label for="username">Username</label> <input type="text" class="form-control" id="username" name="username">
+<label for="password">Password</label> <input type="password" class="form-control" id="password" name="password">
+<input type="submit" value="Login" class="btn btn-primary">
+</form>"""
+    return page("Login | Quotes to Scrape", body)
+
+
+def account_page(user: str, logout: str) -> str:
+    """What a user sees."""
+    return page("Account | Quotes to Scrape", f'<p class="user">{escape(user)}</p><a href="{logout}">Logout</a>')
+
+
 def author_page(author: Author) -> str:
     """An author's page."""
     body = f"""<div class="author-details">

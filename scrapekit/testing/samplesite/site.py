@@ -12,6 +12,7 @@ from scrapekit.testing.application import Reply, RequestView
 from scrapekit.testing.samplesite import html
 from scrapekit.testing.samplesite.books import BookPages, book_page
 from scrapekit.testing.samplesite.catalogue import Book, Quote, make_books, make_quotes
+from scrapekit.testing.samplesite.login import login
 from scrapekit.testing.samplesite.quotes import quote_routes
 from scrapekit.testing.samplesite.routes import HTML, Route, moved, page, static
 
@@ -35,6 +36,8 @@ class SampleSite:
     Retry-After at first; a link to a page that is gone; and one to ``/private/``, which robots.txt forbids. The "next"
     links of the quotes are rooted and relative by turns. The books are also in ``/sitemap.xml``, which robots.txt
     names, in ``/books.xml`` and ``/books.csv``, and the first of them in ``/feed.xml`` (RSS).
+    Under ``/quotes/login`` whoever sends the form back may see
+    ``/quotes/account``.
 
     Args:
         seed: The same seed, on the same version of Python, makes the same site.
@@ -88,6 +91,8 @@ class SampleSite:
 
     def __call__(self, request: RequestView) -> Reply:
         """The answer to one request, from any thread."""
+        if (reply := login(request)) is not None:
+            return reply
         if request.method not in {"GET", "HEAD"}:
             return _NOT_ALLOWED
         if request.visit <= self.flaky.get(request.target, 0):
@@ -96,10 +101,10 @@ class SampleSite:
         if request.target not in self._routes:
             return _NOT_FOUND
         host = request.headers.get("host", "localhost")
-        reply = self._replies.get((host, request.target))
-        if reply is None:
-            reply = self._replies[host, request.target] = self._routes[request.target].render(f"http://{host}")
-        return reply
+        made = self._replies.get((host, request.target))
+        if made is None:
+            made = self._replies[host, request.target] = self._routes[request.target].render(f"http://{host}")
+        return made
 
     def expected_books(self, url: str = "") -> list[dict[str, Any]]:
         """What the ``books`` spider must yield, in any order, when robots.txt is obeyed.
