@@ -69,9 +69,13 @@ def link_of(request: Request) -> Link:
         stored = _encode(extra)
         plain = extra.method == "GET" and extra.body is None
         identity = plain_fingerprint if plain else fingerprint(extra.method, url, extra.body)
-        if extra.session:  # what one visitor sees is not what another one does
-            identity = blake2b(identity + storable(extra.session).encode(), digest_size=16).digest()
+        identity = _seen_by(extra.session, identity)
     return Link(url, host, None if request.dont_filter else identity, request.callback, request.priority, stored)
+
+
+def _seen_by(session: str, identity: bytes) -> bytes:
+    """What one visitor sees is not what another one does: the fingerprint is that of a session, if it has a name."""
+    return blake2b(identity + storable(session).encode(), digest_size=16).digest() if session else identity
 
 
 def linker(ignored: Collection[str]) -> Callable[[Request], Link]:
@@ -87,7 +91,8 @@ def linker(ignored: Collection[str]) -> Callable[[Request], Link]:
         made = link_of(request)
         if made.fingerprint is None or (bare := without_parameters(made.url, ignored)) == made.url:
             return made
-        return replace(made, fingerprint=fingerprint(request.method, bare, request.body))
+        identity = fingerprint(request.method, bare, request.body)
+        return replace(made, fingerprint=_seen_by(request.session, identity))
 
     return link
 

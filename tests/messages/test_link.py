@@ -45,6 +45,9 @@ def test_what_asks_for_another_thing_has_another_fingerprint():
         Request(URL, form={"a": 1}),
         Request(URL, form={"a": 2}),
         Request(URL, body=b"a=1"),
+        Request(URL, session="ann"),
+        Request(URL, session="bob"),
+        Request(URL, form={"a": 1}, session="bob"),
     ]
     assert len({link_of(request).fingerprint for request in requests}) == len(requests)
     assert link_of(requests[6]).fingerprint == fingerprint("POST", URL, b"a=1")
