@@ -66,9 +66,10 @@ def _rss(node: Selector, url: str) -> dict[str, str | None]:
 
 
 def _atom(node: Selector, url: str) -> dict[str, str | None]:
-    base = node.xpath("ancestor-or-self::*/@xml:base").get()
+    for base in node.xpath("ancestor-or-self::*/@xml:base").getall():
+        url = join(url, base) or url
     href = node.xpath("link[not(@rel) or @rel='alternate']/@href").get()
-    link = join((join(url, base) if base else None) or url, href) if href else None
+    link = join(url, href) if href else None
     return {
         "title": _text(node, "title"),
         "link": link,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import reduce
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, ClassVar
-from urllib.parse import urljoin
 
 from lxml import etree
 
@@ -48,94 +47,74 @@ def iter_nodes(response: Response, *tags: str, namespaces: Mapping[str, str] | N
 
     Elements of the namespace that the wanted element has itself lose it, so that plain queries find them; those of
     other namespaces keep theirs, and are found by the prefixes that the file uses: ``g:price``, in CSS ``g|price``.
-    What lies within a wanted element is a part of it, and not given again. Nothing is loaded from elsewhere; entities
-    that the file defines itself are expanded as far as libxml2 allows, which stops at what multiplies. A body that is
-    not well-formed is read as far as it goes, with the flag ``parse_recovered``.
+    What lies within a wanted element is a part of it, and not given again. No entity is expanded and nothing is loaded.
+    A body that is not well-formed is read as far as it goes, with the flag ``parse_recovered``.
 
     Args:
         response: Whose body is read, from memory or from its file.
         *tags: Local names.
         namespaces: URIs by prefix for queries, besides those of the file.
     """
-    target = _Nodes(frozenset(tags), dict(namespaces or {}))
-    events: Any = target  # the stubs ask for more than lxml does
     charset = content_type(response.headers.get("content-type")).charset
-    parser = etree.XMLParser(
-        target=events,
+    parser = etree.XMLPullParser(
+        events=("start", "end"),
         encoding=codec(charset) if charset else None,
         recover=True,
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
         huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
     )
-    whole = True
-    for piece in response.iter_bytes():
-        parser.feed(piece)
-        yield from target.taken()
-    try:
-        parser.close()
-    except (etree.XMLSyntaxError, AssertionError):  # lxml asserts that there was an element
-        whole = False
-    yield from target.taken()
+    wanted, given = frozenset(tags), dict(namespaces or {})
+    inside = 0  # open elements within the wanted one, itself included
+    for piece in chain(response.iter_bytes(), [None]):
+        whole = _feed(parser, piece)
+        if piece is None and parser.feed_error_log.filter_from_fatals():
+            break  # libxml2 closes what is open at the end, and half an element is none
+        events: Iterable[tuple[str, Any]] = parser.read_events()
+        for event, element in events:
+            if event == "start":
+                inside += 1 if inside or _local(element) in wanted else 0
+            elif inside > 1:
+                inside -= 1
+            else:
+                if inside:
+                    inside = 0
+                    yield _selector(element, given)
+                else:
+                    element.clear(keep_tail=True)
+                # What came before is complete now, with the text behind it. Whoever has kept a node, still has it.
+                parent = element.getparent()
+                while parent is not None and element.getprevious() is not None:
+                    del parent[0]
     if not whole or parser.feed_error_log.filter_from_fatals():
         response.flags.append(RECOVERED)
 
 
-_BASE = "{http://www.w3.org/XML/1998/namespace}base"
+def _feed(parser: Any, piece: bytes | None) -> bool:
+    """Parse some more, or what is left at the end; returns whether there was an element."""
+    try:
+        if piece is None:
+            parser.close()
+        else:
+            parser.feed(piece)
+    except etree.XMLSyntaxError:
+        return False
+    return True
 
 
-class _Nodes:
-    """Takes lxml's events, and builds trees of the wanted elements alone."""
+def _local(element: Any) -> str:
+    return str(element.tag).rpartition("}")[2]
 
-    def __init__(self, tags: frozenset[str], namespaces: dict[str, str]) -> None:
-        self._tags = tags
-        self._given = namespaces
-        self._depth = 0  # of open elements within the wanted one, itself included
-        self._builder: Any = None
-        self._namespace = ""
-        self._open: list[tuple[Mapping[Any, str], str]] = []  # of each open element: its prefixes and xml:base
-        self._found: list[Selector] = []
 
-    def taken(self) -> list[Selector]:
-        """What is complete since the last call."""
-        found, self._found = self._found, []
-        return found
-
-    def start(self, tag: Any, attributes: Any, nsmap: Any) -> None:
-        self._open.append((nsmap, attributes.get(_BASE, "")))
-        attributes = dict(attributes)
-        if self._depth == 0:
-            namespace, _, name = tag.rpartition("}")
-            if name not in self._tags:
-                return
-            self._namespace = f"{namespace}}}" if namespace else ""
-            self._builder = etree.TreeBuilder()
-            nsmap = self._known()
-            if base := reduce(urljoin, (base for _, base in self._open)):
-                attributes[_BASE] = base  # what is above it is not kept
-        self._depth += 1
-        self._builder.start(self._local(tag), attributes, {prefix: uri for prefix, uri in nsmap.items() if prefix})
-
-    def data(self, text: Any) -> None:
-        if self._depth:
-            self._builder.data(text)
-
-    def end(self, tag: Any) -> None:
-        if self._depth:
-            self._builder.end(self._local(tag))
-            self._depth -= 1
-            if self._depth == 0:
-                dialect = Dialect("xml")
-                dialect.namespaces.update({**self._known(), **self._given})
-                self._found.append(Selector(self._builder.close(), dialect))
-        self._open.pop()
-
-    def close(self) -> None:
-        """Nothing: what was found is taken as it comes."""
-
-    def _known(self) -> dict[str, str]:
-        return {prefix: uri for declared, _ in self._open for prefix, uri in declared.items() if prefix}
-
-    def _local(self, tag: str) -> str:
-        return tag.removeprefix(self._namespace) if self._namespace else tag
+def _selector(element: Any, given: Mapping[str, str]) -> Selector:
+    """The element, with the prefixes that it knows, and without its own namespace."""
+    dialect = Dialect("xml")
+    dialect.namespaces.update({**{prefix: uri for prefix, uri in element.nsmap.items() if prefix}, **given})
+    namespace, bracket, _ = element.tag.rpartition("}")
+    if bracket:
+        for each_of_it in element.iter(f"{namespace}}}*"):
+            each_of_it.tag = _local(each_of_it)
+    return Selector(element, dialect)

@@ -15,7 +15,7 @@ from collections import Counter
 import pytest
 from harness import PATIENCE, ROOT, logged_site
 
-from scrapekit.testing import SampleSite
+from scrapekit.testing import Reply, SampleSite, serve
 from scrapekit.testing.mortal import VARIABLE
 
 BOOKS = 120
@@ -121,3 +121,43 @@ def test_a_list_from_standard_input_that_is_not_there_any_more_is_no_end(project
     done = shell.run("crawl", "urls", "--resume")  # its standard input is empty
     assert "start() ended after 0 requests" in done.stderr
     assert done.returncode == 1
+
+
+SHOP = '''
+from scrapekit import CrawlSpider, Request, Rule
+
+class Shop(CrawlSpider):
+    """Variants of products, each of which names the product's own page as its canonical one."""
+
+    rules = [Rule("/p/", "product"), Rule("/list/")]
+    obeys = ["canonical"]
+
+    def start(self):
+        yield Request(f"{self.url}/list/0")
+
+    def product(self, response):
+        yield {"url": response.url}
+'''
+
+
+def variants(view):
+    """40 products in 5 variants each, on 40 lists that name the next one and variants of five products."""
+    if view.path.startswith("/list/"):
+        number = int(view.path.removeprefix("/list/"))
+        links = [f"/list/{number + 1}"] * (number < 39)
+        links += [f"/p/{(number + n) % 40}?color={n}" for n in range(5)]
+        text = "".join(f'<a href="{link}">x</a>' for link in links)
+    else:
+        text = f'<link rel="canonical" href="{view.path}">'
+    return Reply(text.encode(), 404 if view.path == "/robots.txt" else 200)
+
+
+def test_canonical_pages_are_fetched_once_and_taken_once_across_kills(project, shell):
+    (project / "spiders" / "shop.py").write_text(SHOP)
+    output = project / "shop.jsonl"
+    with serve(variants, latency=0.01) as server:
+        arguments = ["crawl", "shop", "-a", f"url={server.url}", "-O", output, *SETTINGS]
+        points = ("before COMMIT:4", "after COMMIT:5", "torn append:3", "after append:2")
+        assert die_and_resume(project, shell, arguments, points) >= 2
+    found = Counter(json.loads(line)["url"].removeprefix(server.url) for line in output.read_bytes().splitlines())
+    assert found == {f"/p/{number}": 1 for number in range(40)}
