@@ -43,6 +43,12 @@ MUTANTS = {
     "what was found is forgotten by a crash": [
         (FRONTIER, "Seen(map(itemgetter(0), self._db.execute(_KNOWN)), self._newest)", "Seen()"),
     ],
+    "unique items are forgotten by a crash": [
+        (FRONTIER, 'Seen(map(itemgetter(0), self._db.execute("SELECT key FROM item_keys")))', "Seen()"),
+    ],
+    "the keys of items are not committed with them": [
+        (FRONTIER, "        if batch.keys:\n", "        if False:\n"),
+    ],
     "a crash is charged to a request three times": [
         (FRONTIER, "SET crashes = crashes + 1 WHERE id = ?", "SET crashes = crashes + 30 WHERE id = ?"),
     ],

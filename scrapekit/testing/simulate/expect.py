@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
-from scrapekit.testing.simulate.world import NEVER, RETRIED, SCOPE_LEFT, TIMES, Node, World
+from scrapekit.testing.simulate.world import NEVER, RETRIED, SCOPE_LEFT, SHARED, TIMES, Node, World
 from scrapekit.web.urls import address
 
 
@@ -71,6 +71,8 @@ def expect(world: World) -> Expected:
             if not node.raises or world.keep_partial:
                 for item in range(node.items):
                     found.items[number, str(item)] += 1
+                if node.shared is not None:
+                    found.items[SHARED, str(node.shared)] = 1
                 for link in node.links:
                     admit(link)
             found.states[number] = _failed(found, node, number) if node.raises else frozenset({"done"})

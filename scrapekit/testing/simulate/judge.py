@@ -10,7 +10,7 @@ from typing import Any
 
 from scrapekit.messages import Failed, Lease, Lost, Outcome
 from scrapekit.testing.simulate.expect import Expected
-from scrapekit.testing.simulate.world import RETRIED, TIMES, World
+from scrapekit.testing.simulate.world import RETRIED, SHARED, TIMES, World
 from scrapekit.web.urls import address
 
 # An errback that was cut off by a crash is another attempt with its page, so that there may be one more than counted.
@@ -167,7 +167,7 @@ class Judge:
         for what, count in (found | self._expected.items).items():
             wanted = self._expected.items[what]
             if found[what] != wanted:
-                url = self._world.nodes[what[0]].url
+                url = "several pages" if what[0] == SHARED else self._world.nodes[what[0]].url
                 wrong = "doubled" if found[what] > max(1, wanted) else "missing" if count == wanted else "unexpected"
                 raise Violation("items", f"item {what[1]} of {url} is {wrong}: {found[what]} times, not {wanted}")
         states = self._states(frontier)

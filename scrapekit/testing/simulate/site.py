@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from scrapekit.errors import RequestError
 from scrapekit.messages import Fetched, Lease, Outcome, Request, Response
 from scrapekit.spider import Spider
-from scrapekit.testing.simulate.world import Node, World
+from scrapekit.testing.simulate.world import SHARED, Node, World
 from scrapekit.testing.web import SimulatedPage, SimulatedWeb
 from scrapekit.web.urls import address
 
@@ -19,6 +19,7 @@ class SimSpider(Spider):
     """Does on each page what its body says: one line of facts, then the links, an errback's with a ``!`` before it."""
 
     name = "simulated"
+    unique = ("shared",)
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -42,6 +43,8 @@ class SimSpider(Spider):
         node = self._world.nodes[number]
         for item in range(node.items):
             yield {"page": number, "what": str(item)}
+        if node.shared is not None:
+            yield {"page": SHARED, "what": str(node.shared), "shared": node.shared}
         yield from map(self.request, node.links)
         if node.raises:
             raise ValueError("simulated")

@@ -19,6 +19,8 @@ TIMES = 2
 """Attempts after the first."""
 NEVER = 99
 """So many failures in a row that no retry gets past them."""
+SHARED = -1
+"""Stands for the number of the page in items that several pages have."""
 CALLBACK_TIMEOUT = 20.0
 """Seconds after which a callback that does not return is given up; no latency is so long."""
 
@@ -57,6 +59,7 @@ class Node(Struct):
         hangs: The callback never returns.
         lost: So many visits kill the worker process that makes them.
         errback: Requests for it have an errback, which yields one item.
+        shared: It also yields the item of this number, which other pages yield too, and which is to be written once.
     """
 
     url: str
@@ -70,6 +73,7 @@ class Node(Struct):
     hangs: bool = False
     lost: int = 0
     errback: bool = False
+    shared: int | None = None
 
 
 class World(Struct):
@@ -151,6 +155,8 @@ def draw(seed: int) -> World:
     world.start = dice.sample(urls, min(len(urls), dice.choice((1, 1, 2, 8))))
     if world.in_file:
         _disturb(dice, world)
+    for node in world.nodes:
+        node.shared = dice.choice((None, None, None, 0, 1, 2))
     return world
 
 
