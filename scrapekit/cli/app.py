@@ -9,9 +9,12 @@ from typing import Any
 import click
 
 from scrapekit.cli.crawl import crawl_command
+from scrapekit.cli.jobs import jobs_command
 from scrapekit.cli.listing import list_command
 from scrapekit.cli.live import print_line
+from scrapekit.cli.retry import retry_command
 from scrapekit.cli.settings import settings_command
+from scrapekit.cli.why import why_command
 from scrapekit.errors import ConfigError, ScrapekitError
 from scrapekit.safe import safe, safe_lines
 
@@ -55,6 +58,9 @@ def scrapekit(ctx: click.Context, *, version: bool) -> int | None:
     scrapekit crawl quotes              run one of them
     scrapekit crawl quotes --resume     go on where it was interrupted
     scrapekit settings quotes           the settings that hold for it
+    scrapekit jobs                      the jobs of this folder, and how each stands
+    scrapekit why URL                   what became of a URL, and why
+    scrapekit retry JOB                 try again what has failed
     """  # noqa: D301  (\b is click's: it leaves these lines as they are)
     if version:
         click.echo(f"scrapekit {_version()}")
@@ -65,7 +71,7 @@ def scrapekit(ctx: click.Context, *, version: bool) -> int | None:
     return None
 
 
-for _command in (crawl_command, list_command, settings_command):
+for _command in (crawl_command, list_command, settings_command, jobs_command, why_command, retry_command):
     scrapekit.add_command(_command)
 
 

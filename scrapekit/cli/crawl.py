@@ -89,10 +89,11 @@ def crawl_command(session: dict[str, Any], /, **given: Any) -> int:
     order = Order(**given)
     session["verbose"] = order.verbose
     order.check()
-    return _crawl(order)
+    return crawl(order)
 
 
-def _crawl(order: Order) -> int:
+def crawl(order: Order) -> int:
+    """Do what was asked for; the exit code. Raises what :func:`~scrapekit.cli.main` shows."""
     from scrapekit.fleet.allocator import give_memory_back
     from scrapekit.project.jobs import Jobs
     from scrapekit.project.spiders import load_spider, make_spider
@@ -118,6 +119,7 @@ def _crawl(order: Order) -> int:
         arguments=arguments,
         overrides=order.settings,
         settings=order.settings_file,
+        source=order.name,
     ) as job:
         return _run(order, spider, settings, job, jobs, fresh=True)
 
@@ -135,7 +137,7 @@ def _run(order: Order, spider: Spider, settings: Settings, job: Job, jobs: Jobs,
         with ExitStack() as shown, ExitStack() as stack:
             console = _console(record.output, quiet=order.quiet)
             shown.enter_context(logging_to(console, order.level(settings.log.level)))
-            crawl = stack.enter_context(
+            running = stack.enter_context(
                 Crawl(
                     spider,
                     settings,
@@ -154,14 +156,14 @@ def _run(order: Order, spider: Spider, settings: Settings, job: Job, jobs: Jobs,
                     "job %s had not finished, and can't be resumed any more: its output is this job's now", other
                 )
             logger.info("%s %s, to %s", "crawling as job" if fresh else "going on with job", job.id, record.output)
-            engine = crawl.engine
+            engine = running.engine
             every = 0 if order.quiet else LOG_SECONDS if console is None else LIVE_SECONDS
             # On `shown`, so that signals are taken and messages are shown while the crawl is being closed, too.
             live = shown.enter_context(
                 Live(lambda: engine.snapshot, console, every=every, redirect=_is_terminal(sys.stdout))
             )
             shown.enter_context(_interrupts(live, engine, again))
-            report = crawl.run()
+            report = running.run()
     except BaseException as error:
         if opened:
             with suppress(FrontierError):  # on a full disk it stays "running", which can be resumed as well

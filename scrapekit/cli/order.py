@@ -18,19 +18,19 @@ class Order(NamedTuple):
     """The command line as it was given."""
 
     name: str
-    arguments: tuple[str, ...]
-    overrides: tuple[str, ...]
-    append: str | None
-    overwrite: str | None
-    workers: str | None
-    max_pages: str | None
-    fleet: str | None
-    record: str | None
-    replay: str | None
-    resume: str | None
-    settings_file: str | None
-    quiet: bool
-    verbose: bool
+    arguments: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    append: str | None = None
+    overwrite: str | None = None
+    workers: str | None = None
+    max_pages: str | None = None
+    fleet: str | None = None
+    record: str | None = None
+    replay: str | None = None
+    resume: str | None = None
+    settings_file: str | None = None
+    quiet: bool = False
+    verbose: bool = False
 
     def check(self) -> None:
         """Raise click.UsageError for options that exclude each other, and for what ``job.json`` can't hold."""

@@ -12,7 +12,7 @@ import msgspec
 
 from scrapekit.engine.batch import Batch, Row
 from scrapekit.engine.host import Queued
-from scrapekit.engine.schema import DONE, LEASED, PENDING, QUARANTINED, SCHEMA, STATES, VERSION
+from scrapekit.engine.schema import DONE, FAILED, LEASED, PENDING, QUARANTINED, SCHEMA, STATES, VERSION
 from scrapekit.engine.seen import Seen
 from scrapekit.errors import FrontierError
 from scrapekit.messages import request_of
@@ -41,6 +41,10 @@ _NEXT_HOST = f"""SELECT host FROM requests
 
 _PAGES = f"""SELECT host, count(*) FROM requests
     WHERE state = {DONE} AND status NOT BETWEEN 300 AND 399 GROUP BY host"""
+_KIND = "substr(error, 1, instr(error, ':') - 1)"
+_FAILURES = f"""SELECT {_KIND}, status, count(*) FROM requests WHERE state IN ({FAILED}, {QUARANTINED}) GROUP BY 1, 2"""
+_REQUEUE = f"""UPDATE requests SET state = {PENDING}, not_before = 0, attempts = 0, crashes = 0, finished = NULL
+    WHERE state IN ({FAILED}, {QUARANTINED}) AND {_KIND} = ? AND status IS ?"""
 _KNOWN = "SELECT fingerprint FROM requests WHERE fingerprint IS NOT NULL"
 _CALLBACKS = f"""SELECT callback, count(*) FROM requests
     WHERE state <= {LEASED} AND callback IS NOT NULL GROUP BY callback"""
@@ -228,6 +232,14 @@ class Frontier:
         """The records of all items that were rejected, in the order in which they came."""
         with self._guarded():
             yield from (record for (record,) in self._db.execute("SELECT record FROM rejected ORDER BY rowid"))
+
+    def failures(self) -> list[tuple[str, int | None, int]]:
+        """What has failed for good or is quarantined: (kind, status, how many). Reads the whole table."""
+        return self._read(_FAILURES)
+
+    def requeue(self, kind: str, status: int | None) -> None:
+        """Such requests are pending again, as if they were never tried. Inside :meth:`commit`."""
+        self._db.execute(_REQUEUE, (kind, status))
 
     def scope(self) -> list[str]:
         """The hosts that the start requests opened."""

@@ -22,7 +22,7 @@ class InFlight:
     """
 
     def __init__(self, path: Path | None, slots: int) -> None:
-        self.left = self._read(path)
+        self.left = [] if path is None else left_in_flight(path)
         """Ids that the process before this one had in flight when it died."""
         self._slots: dict[int, int] = {}
         self._free = list(range(slots))
@@ -51,10 +51,11 @@ class InFlight:
             self._map[:] = bytes(len(self._map))
             self._map.close()
 
-    @staticmethod
-    def _read(path: Path | None) -> list[int]:
-        if path is None or not path.exists():
-            return []
-        content = path.read_bytes()
-        whole = len(content) - len(content) % _SLOT.size
-        return [lease_id for (lease_id,) in _SLOT.iter_unpack(content[:whole]) if lease_id > 0]
+
+def left_in_flight(path: Path) -> list[int]:
+    """The ids in such a file: what workers have, or had when their process died. Any thread, any process."""
+    if not path.exists():
+        return []
+    content = path.read_bytes()
+    whole = len(content) - len(content) % _SLOT.size
+    return [lease_id for (lease_id,) in _SLOT.iter_unpack(content[:whole]) if lease_id > 0]

@@ -40,6 +40,18 @@ class Stats(Struct):
     item_errors: dict[str, Tally] = field(default_factory=dict)
     flags: dict[str, int] = field(default_factory=dict)
 
+    def reopen(self, kind: str, count: int, *, quarantined: bool) -> None:
+        """Requests that failed so are to be tried again: they are not failed any more."""
+        if quarantined:
+            self.quarantined -= count
+            return
+        self.failed -= count
+        tally = self.errors.get(kind)
+        if tally is not None and tally.count > count:
+            tally.count -= count
+        else:
+            self.errors.pop(kind, None)
+
     @staticmethod
     def count(table: dict[str, int], kind: str, count: int = 1) -> None:
         """Count ``kind``; what comes after the first hundred kinds, for user code may name each item, is ``other``."""

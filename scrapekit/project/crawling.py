@@ -32,6 +32,7 @@ from scrapekit.fleet import Callbacks
 from scrapekit.messages import Request
 from scrapekit.project.hands import Hands
 from scrapekit.project.report import CrawlReport
+from scrapekit.project.rules import Rules
 from scrapekit.project.sources import unhurried
 from scrapekit.settings import FailIf, RetrySettings, Settings
 from scrapekit.spider import Spider, check_spider, start_hosts
@@ -193,6 +194,7 @@ class Crawl:
                 keep_failures=keep,
                 every_attempt=crawl.ledger == "full" and job is not None,  # nobody can look into a job's that is none
             )
+            self._outcomes.batch.meta["rules"] = Rules.of(settings, [*starts] if open_scope else domains)
             self.engine = Engine(
                 frontier=frontier,
                 scheduler=scheduler,

@@ -35,6 +35,7 @@ class Record(Struct, kw_only=True):
         state: ``finished`` when nothing is left to do; ``stopped`` by its own limits; ``interrupted`` or ``failed``;
             ``running`` also of a process that was killed; ``replaced`` when another job has taken over its output.
         replaced_by: That job.
+        source: The NAME that ``scrapekit crawl`` was given, which may be a file; empty where an older version wrote it.
     """
 
     spider: str
@@ -46,6 +47,7 @@ class Record(Struct, kw_only=True):
     created: str = ""
     state: State = "running"
     replaced_by: str = ""
+    source: str = ""
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -106,7 +108,7 @@ class Job:
         self.save()
 
     def discard(self) -> None:
-        """Remove all of it: it has never begun."""
+        """Remove all of it."""
         self.close()
         shutil.rmtree(self.path)
 

@@ -57,6 +57,21 @@ class JobLock:
             self._fd = -1
 
 
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds the lock of that file at this moment. Any thread."""
+    try:
+        fd = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        _lock(fd, path)
+    except (BlockingIOError, PermissionError):
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
 def _lock(fd: int, path: Path) -> None:
     if sys.platform == "win32":  # pragma: no cover  (tested on POSIX)
         os.lseek(fd, _FAR, os.SEEK_SET)

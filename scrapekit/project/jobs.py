@@ -11,6 +11,7 @@ from pathlib import Path
 from scrapekit.errors import FrontierError, JobLocked, JobNotFound, OutputError
 from scrapekit.export import format_of
 from scrapekit.project.job import Job, Record
+from scrapekit.project.joblock import is_locked
 
 logger = logging.getLogger("scrapekit")
 
@@ -37,6 +38,7 @@ class Jobs:
         arguments: Mapping[str, str] | None = None,
         overrides: Sequence[str] = (),
         settings: str | None = None,
+        source: str = "",
     ) -> Job:
         """A new job, locked, with an id like ``quotes-20261120-184501``.
 
@@ -47,6 +49,7 @@ class Jobs:
             arguments: The ``-a``.
             overrides: The ``-s``.
             settings: The path of ``--settings``.
+            source: The NAME on the command line.
 
         Raises:
             OutputError: The output is that of a job that has not finished, and would be appended to; when that job was
@@ -60,6 +63,7 @@ class Jobs:
             settings=settings,
             overwrite=overwrite,
             created=datetime.now(UTC).isoformat(),
+            source=source,
         )
         try:
             job = Job(self._new_folder(spider), record)
@@ -119,6 +123,73 @@ class Jobs:
                 other.finish("replaced")
         return replaced
 
+    def all(self) -> list[tuple[str, Record]]:
+        """Every job with its record, the latest first; what can't be read as a job is left out, with a warning."""
+        jobs = []
+        for job in self._ids():
+            try:
+                jobs.append((job, Record.read(self._folder / job)))
+            except JobNotFound as error:  # damaged, of a newer version, or removed a moment ago: no concern of others
+                logger.warning("%s", error)
+        return sorted(jobs, key=lambda each: each[1].created, reverse=True)
+
+    def folder(self, job: str) -> Path:
+        """Where a job's state lies. Raises JobNotFound, with the jobs that there are, if there is no such job."""
+        known = self._ids()
+        if job in known:
+            return self._folder / job
+        from difflib import get_close_matches  # noqa: PLC0415  (for a typing mistake only)
+
+        if not known:
+            raise JobNotFound(f"there is no job {job!r}: no job has been run in {self._root}")
+        near = get_close_matches(job, known, 1, 0.8)
+        listed = ", ".join([each for each, _ in self.all()][:_LISTED])
+        raise JobNotFound(
+            f"there is no job {job!r}; " + (f"did you mean {near[0]}?" if near else f"there are: {listed}")
+        )
+
+    def open(self, job: str) -> Job:
+        """A job in whatever state, locked.
+
+        Raises:
+            JobNotFound: There is no such job.
+            JobLocked: Another process runs it.
+        """
+        return Job(self.folder(job))
+
+    def state(self, job: str, record: Record) -> str:
+        """How it stands: as its record says, but ``killed`` where that says ``running`` and no process does."""
+        if is_locked(self._folder / job / "lock"):
+            return "running"
+        return "killed" if record.state == "running" else record.state
+
+    def remove(self, job: str) -> None:
+        """Remove a job's state, not its output; also one that can't be read.
+
+        Raises:
+            JobNotFound: There is no such job.
+            JobLocked: A process runs it.
+            FrontierError: It can't be removed.
+        """
+        found = Job(self.folder(job), Record(spider=""))
+        try:
+            found.discard()
+        except OSError as error:
+            raise FrontierError(f"{found.path}: can't be removed: {error.strerror}") from error
+
+    def newer_writers(self, job: Job) -> list[str]:
+        """Jobs that were started later than this one, and have written to the same output."""
+        if job.record.output == "-":
+            return []
+        path = (self._root / job.record.output).resolve()
+        return [
+            other
+            for other, record in self.all()
+            if record.created > job.record.created
+            and record.output != "-"
+            and (self._root / record.output).resolve() == path
+        ]
+
     def _new_folder(self, spider: str) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
         ignore = self._folder.parent / ".gitignore"
@@ -166,14 +237,7 @@ class Jobs:
 
     def _unfinished(self, spider: str | None = None) -> list[tuple[str, Record]]:
         """Jobs that can be resumed, the latest first."""
-        jobs = []
-        for job in self._ids():
-            try:
-                jobs.append((job, Record.read(self._folder / job)))
-            except JobNotFound as error:  # damaged, of a newer version, or removed a moment ago: no concern of others
-                logger.warning("%s", error)
-        jobs.sort(key=lambda each: each[1].created, reverse=True)
-        return [(job, record) for job, record in jobs if spider in {None, record.spider} and record.resumable]
+        return [(job, record) for job, record in self.all() if spider in {None, record.spider} and record.resumable]
 
     def _there_are(self, spider: str) -> str:
         jobs = [job for job, _ in self._unfinished(spider)]

@@ -1,0 +1,229 @@
+"""The :class:`Ledger`: what a job has written down of its URLs, read beside the crawl that writes it, or after it."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import msgspec
+
+from scrapekit.engine import Stats
+from scrapekit.engine.inflight import left_in_flight
+from scrapekit.engine.schema import VERSION
+from scrapekit.errors import FrontierError, RequestInvalid
+from scrapekit.project.rules import Rules
+from scrapekit.web.urls import Address, address, origin
+
+_WAIT_SECONDS = 5.0  # for a database that is being opened or closed
+
+# A redirect back into its own chain, a POST and a dont_filter have no fingerprint, or not the one of their URL.
+_FIND = """SELECT u.id, u.url, u.host, u.state, u.status, u.error, u.attempts, u.depth, u.redirects, u.parent,
+    u.callback, u.priority, u.not_before, u.crashes, u.queued, u.finished
+    FROM urls u JOIN requests r USING (id) WHERE r.fingerprint = ?1 OR (r.host = ?2
+    AND (r.fingerprint IS NULL OR r.extra IS NOT NULL OR r.redirects > 0) AND is_of(r.url)) ORDER BY r.id"""
+_WAY = """WITH RECURSIVE way (id, url, callback, parent, redirects, steps) AS (
+    SELECT id, url, callback, parent, redirects, 0 FROM urls WHERE id = ?
+    UNION ALL SELECT u.id, u.url, u.callback, u.parent, u.redirects, steps + 1 FROM urls u JOIN way ON u.id = way.parent
+    ) SELECT url, callback, redirects FROM way ORDER BY steps"""
+_ATTEMPTS = "SELECT at, elapsed, status, bytes, error, location FROM attempts WHERE request = ? ORDER BY id"
+_LED_TO = "SELECT url FROM urls WHERE parent = ? AND redirects = ?"
+_BEFORE = """SELECT count(*) FROM urls WHERE host = ?1 AND state = 'pending' AND not_before IS NULL
+    AND (priority > ?2 OR (priority = ?2 AND id < ?3))"""
+_KINDS = """SELECT substr(error, 1, instr(error, ':') - 1) AS kind, count(*) FROM urls
+    WHERE state IN ('failed', 'quarantined') GROUP BY kind ORDER BY count(*) DESC"""
+
+
+class Entry(NamedTuple):
+    """One request, as the view ``urls`` has it: see docs/ledger.md."""
+
+    id: int
+    url: str
+    host: str
+    state: str
+    status: int | None
+    error: str | None
+    attempts: int
+    depth: int
+    redirects: int
+    parent: int | None
+    callback: str | None
+    priority: int
+    not_before: float | None
+    crashes: int
+    queued: float | None
+    finished: float | None
+
+
+class Step(NamedTuple):
+    """A request on the way from the start to another one."""
+
+    url: str
+    callback: str | None
+    redirects: int
+
+
+class Attempt(NamedTuple):
+    """One time that a worker had it, as the table ``attempts`` has it."""
+
+    at: float
+    elapsed: float
+    status: int | None
+    bytes: int
+    error: str | None
+    location: str | None
+
+
+class Wait(NamedTuple):
+    """What an open request waits for, as far as the job knows.
+
+    Args:
+        in_flight: A worker has it, or had it when the process died.
+        held_until: Its host asked to be left alone until then; None: it did not.
+        reason: Why.
+        before: Requests of its host that are handed out before it; None where it is with the engine already.
+        robots_missing: The robots.txt that stands before it has not come.
+        crawl_delay: Seconds between two requests that its robots.txt asks for.
+    """
+
+    in_flight: bool
+    held_until: float | None
+    reason: str
+    before: int | None
+    robots_missing: bool
+    crawl_delay: float | None
+
+
+class Story(NamedTuple):
+    """All that is known of one request.
+
+    Args:
+        entry: The request.
+        way: How it was reached: first itself, then the page on which it was found, and so on to a start request.
+        tried: Its attempts; of successes only where ``crawl.ledger`` is ``full``.
+        led_to: Where it redirected to; None: nowhere, or to what was known.
+        wait: Why it waits; None where it has ended.
+    """
+
+    entry: Entry
+    way: list[Step]
+    tried: list[Attempt]
+    led_to: str | None
+    wait: Wait | None
+
+
+class Ledger:
+    """A job's frontier, read-only: the crawl that writes it is not held up. One thread; a context manager.
+
+    Args:
+        folder: The job's.
+
+    Raises:
+        FrontierError: There is none, it can't be read, or another version of scrapekit wrote it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "frontier.sqlite"
+        self._in_flight = folder / "in_flight"
+        with self._guarded():
+            uri = f"{self._path.resolve().as_uri()}?mode=ro"
+            self._db = sqlite3.connect(uri, uri=True, timeout=_WAIT_SECONDS, isolation_level=None)
+            try:
+                self._meta = dict(self._db.execute("SELECT key, value FROM meta"))
+                if self._meta.get("version") != str(VERSION):
+                    raise FrontierError(
+                        f"{self._path}: the job was written by another version of scrapekit (schema "
+                        f"{self._meta.get('version')}, this one reads {VERSION}): look into it with that version"
+                    )
+            except BaseException:
+                self._db.close()
+                raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    @property
+    def stats(self) -> Stats:
+        """The counters, as of the last commit."""
+        return msgspec.convert(self._kept("stats", {}), Stats, strict=False)
+
+    @property
+    def rules(self) -> Rules:
+        """The rules of the job's last run."""
+        return msgspec.convert(self._kept("rules", {}), Rules)
+
+    def counts(self) -> dict[str, int]:
+        """Requests by state; states that none is in are not there."""
+        return dict(self._read("SELECT state, count(*) FROM urls GROUP BY state"))
+
+    def failures(self) -> dict[str, int]:
+        """Requests that failed for good, by kind of error, the commonest first."""
+        return dict(self._read(_KINDS))
+
+    def stories(self, target: Address) -> list[Story]:
+        """Each request of this URL, in whatever spelling and with whatever method. Reads the whole table once."""
+
+        def is_of(url: str) -> bool:
+            try:
+                return address(url).fingerprint == target.fingerprint
+            except RequestInvalid:  # another version let it in
+                return False
+
+        with self._guarded():
+            self._db.create_function("is_of", 1, is_of, deterministic=True)
+            self._db.execute("BEGIN")  # one moment of the crawl, for all that is read here
+            try:
+                return [self._story(Entry(*row)) for row in self._read(_FIND, target.fingerprint, target.host)]
+            finally:
+                self._db.execute("ROLLBACK")
+
+    def against(self, target: Address) -> list[str]:
+        """Why the rules of the job keep this URL out, one line each; none where they don't."""
+        opened = [host for (host,) in self._read("SELECT host FROM scope")]
+        return self.rules.against(target, opened, self._robots(target.url))
+
+    def _story(self, entry: Entry) -> Story:
+        way = [Step(*row) for row in self._read(_WAY, entry.id)]
+        tried = [Attempt(*row) for row in self._read(_ATTEMPTS, entry.id)]
+        led_to = self._read(_LED_TO, entry.id, entry.redirects + 1)
+        is_open = entry.state in {"pending", "leased"}
+        return Story(entry, way, tried, led_to[0][0] if led_to else None, self._wait(entry) if is_open else None)
+
+    def _wait(self, entry: Entry) -> Wait:
+        hold = self._read("SELECT not_before, reason FROM hosts WHERE host = ?", entry.host)
+        robots, rules = self._robots(entry.url), self.rules
+        before = None
+        if entry.state == "pending" and entry.not_before is None:
+            before = self._read(_BEFORE, entry.host, entry.priority, entry.id)[0][0]
+        return Wait(
+            entry.id in left_in_flight(self._in_flight),
+            hold[0][0] if hold else None,
+            hold[0][1] if hold else "",
+            before,
+            rules.obeys_robots and robots is None,
+            rules.crawl_delay(robots),
+        )
+
+    def _robots(self, url: str) -> tuple[int, bytes] | None:
+        rows = self._read("SELECT status, body FROM robots WHERE origin = ?", origin(url))
+        return rows[0] if rows else None
+
+    def _kept(self, key: str, default: Any) -> Any:
+        value = self._meta.get(key)
+        return default if value is None else msgspec.json.decode(value)
+
+    def _read(self, sql: str, *values: Any) -> list[Any]:
+        with self._guarded():
+            return self._db.execute(sql, values).fetchall()
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise FrontierError(f"{self._path}: the job's state can't be read: {error}") from error
