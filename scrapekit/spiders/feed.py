@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
@@ -18,6 +19,8 @@ from scrapekit.web.urls import join
 _CONTENT = "http://purl.org/rss/1.0/modules/content/"
 _DC = "http://purl.org/dc/elements/1.1/"
 _NAMESPACES = {"content_": _CONTENT, "dc_": _DC}
+_HEAD = 2048
+_FEED = re.compile(rb"<(?:\w+:)?(?:rss|feed|RDF)[\s>]").search
 _FEEDS = (
     "//link[contains(concat(' ', @rel, ' '), ' alternate ')]"
     "[@type='application/rss+xml' or @type='application/atom+xml']/@href"
@@ -33,7 +36,9 @@ class FeedSpider(Spider):
 
     def parse(self, response: Response) -> Iterator[Any]:
         """Every entry of the feed, or the feeds of a page."""
-        if content_type(response.headers.get("content-type")).media_type in {"text/html", "application/xhtml+xml"}:
+        media_type = content_type(response.headers.get("content-type")).media_type
+        # Many a feed is served as HTML.
+        if media_type.endswith("html") and not _FEED(next(response.iter_bytes(_HEAD), b"")):
             yield from response.follow_all(response.xpath(_FEEDS))
             return
         for node in iter_nodes(response, "item", "entry", namespaces=_NAMESPACES):

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from scrapekit.errors import ParseError
 from scrapekit.messages import Response
 from scrapekit.spider import Spider
+from scrapekit.spiders.pieces import pieces
 from scrapekit.spiders.routes import each
 from scrapekit.web.encodings import detect
 
@@ -85,11 +86,11 @@ class _Lines:
     """The lines of a response's text with their ends, so that a quoted cell may hold some."""
 
     def __init__(self, response: Response) -> None:
-        pieces = response.iter_bytes()
-        head = next(pieces, b"")
+        parts = pieces(response)
+        head = next(parts, b"")
         # What is cut in the middle of a character would not decode: look at whole lines only.
         encoding = detect(head[: head.rfind(b"\n") + 1] or head, response.headers.get("content-type"))
-        raw = io.BufferedReader(_Raw(chain([head], pieces)))
+        raw = io.BufferedReader(_Raw(chain([head], parts)))
         self._text = io.TextIOWrapper(raw, "utf-8-sig" if encoding == "utf-8" else encoding, "replace", newline="")
         self._request = response.request
 

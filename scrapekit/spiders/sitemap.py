@@ -37,8 +37,8 @@ class SitemapSpider(RoutedSpider):
     sitemap_follow: Patterns = ()
     """Which sitemaps of an index are read: regular expressions, one of which must be found in the URL; none: all."""
 
-    sitemap_alternates: bool = False
-    """Whether the translations of a page (``<xhtml:link rel="alternate">``) are requested too."""
+    sitemap_alternates: bool | str = False
+    """Whether translations of a page (``<xhtml:link rel="alternate">``) are requested too; from ``-a``, ``true``."""
 
     since: str = ""
     """A date (``2024``, ``2024-05``, ``2024-05-01``, ``2024-05-01T10:00:00+02:00``): pages and sitemaps are left out
@@ -47,6 +47,7 @@ class SitemapSpider(RoutedSpider):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self._since = _span(self.since)[0] if self.since else None
+        self._alternates = str(self.sitemap_alternates).lower() in {"true", "yes", "1"}
         self._follow = patterns(self.sitemap_follow, "sitemap_follow")
         own = type(self)
         generic = own.parse is RoutedSpider.parse and own.parse_other is RoutedSpider.parse_other
@@ -89,7 +90,7 @@ class SitemapSpider(RoutedSpider):
                 yield Request(entry.loc, self.parse_sitemap, cb_kwargs={"depth": depth + 1})
         for entry in self.sitemap_filter(found.urls):
             if self._is_new(entry):
-                alternates = entry.alternates.values() if self.sitemap_alternates else ()
+                alternates = entry.alternates.values() if self._alternates else ()
                 for url in dict.fromkeys((entry.loc, *alternates)):
                     request = self.page_request(url, entry)
                     if request is not None:

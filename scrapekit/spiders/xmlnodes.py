@@ -14,6 +14,7 @@ from scrapekit.parse import Selector
 from scrapekit.parse.queries import Dialect
 from scrapekit.parse.trees import RECOVERED
 from scrapekit.spider import Spider
+from scrapekit.spiders.pieces import pieces
 from scrapekit.spiders.routes import each
 from scrapekit.web.encodings import codec
 from scrapekit.web.headers import content_type
@@ -69,7 +70,7 @@ def iter_nodes(response: Response, *tags: str, namespaces: Mapping[str, str] | N
     )
     wanted, given = frozenset(tags), dict(namespaces or {})
     inside = 0  # open elements within the wanted one, itself included
-    for piece in chain(response.iter_bytes(), [None]):
+    for piece in chain(pieces(response), [None]):
         whole = _feed(parser, piece)
         if piece is None and parser.feed_error_log.filter_from_fatals():
             break  # libxml2 closes what is open at the end, and half an element is none

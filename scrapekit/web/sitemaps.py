@@ -95,7 +95,7 @@ def _unzipped(parts: Iterator[bytes], flags: _Flags) -> Iterator[bytes]:
     room = MAX_BYTES
     first = next(parts, b"")
     parts = chain([first], parts)
-    for piece in _gunzipped(parts, flags) if first.startswith(b"\x1f\x8b") else parts:
+    for piece in gunzipped(parts, flags) if first.startswith(b"\x1f\x8b") else parts:
         if len(piece) > room:
             flags[TRUNCATED] = None
             if room:
@@ -109,8 +109,8 @@ def _sliced(body: bytes) -> Iterator[bytes]:
     return (body[start : start + _SLICE] for start in range(0, len(body), _SLICE))
 
 
-def _gunzipped(parts: Iterator[bytes], flags: _Flags) -> Iterator[bytes]:
-    """Pieces of bounded size, of all members of a gzip file."""
+def gunzipped(parts: Iterator[bytes], flags: dict[str, None]) -> Iterator[bytes]:
+    """Pieces of bounded size, of all members of a gzip file; with a flag where it is DAMAGED or TRUNCATED."""
     members = 0
     stream = None
     for part in parts:

@@ -48,6 +48,11 @@ def test_entries(feed, entries):
     assert page.flags == []
 
 
+def test_a_feed_that_is_served_as_html_is_one_all_the_same():
+    page = response("https://ex.com/", RSS)
+    assert [entry["id"] for entry in FeedSpider().parse(page)] == ["id-1", "https://ex.com/2", "3"]
+
+
 def test_a_page_leads_to_its_feeds(site, crawl):
     class Blog(FeedSpider):
         start_urls = [f"{site.url}/"]

@@ -101,9 +101,11 @@ def test_what_did_not_change_since_is_left_out(site, pages, crawl):
 def test_translations_are_asked_for_where_one_wants_them(site, pages, crawl):
     links = '<xhtml:link rel="alternate" hreflang="de" href="/blog/2"/><xhtml:link rel="alternate" href="/product/1"/>'
     pages["/s.xml"] = urlset(("/product/1", None, links))
-    assert paths(crawl(Everything, sitemap_urls=f"{site.url}/s.xml")) == ["/product/1"]
-    assert paths(crawl(Everything, sitemap_urls=f"{site.url}/s.xml", sitemap_alternates=True)) == [
-        "/blog/2", "/product/1"]  # fmt: skip
+    for no in (False, "false"):
+        assert paths(crawl(Everything, sitemap_urls=f"{site.url}/s.xml", sitemap_alternates=no)) == ["/product/1"]
+    for yes in (True, "true"):
+        found = paths(crawl(Everything, sitemap_urls=f"{site.url}/s.xml", sitemap_alternates=yes))
+        assert found == ["/blog/2", "/product/1"]
 
 
 def test_some_sitemaps_of_an_index_and_some_entries(site, pages, crawl):

@@ -10,7 +10,7 @@ from w3lib.url import canonicalize_url
 
 from scrapekit.errors import RequestInvalid
 from scrapekit.web import urls
-from scrapekit.web.urls import MAX_LENGTH, address, fingerprint, host_of, join, origin, same_origin
+from scrapekit.web.urls import MAX_LENGTH, address, fingerprint, host_of, join, origin, same_origin, without_parameters
 
 HOSTS = st.sampled_from(
     [
@@ -348,3 +348,12 @@ def test_origins_differ_by_scheme_host_and_port():
 
 def test_host_of_has_no_port():
     assert host_of("http://Ex.com:8080/") == "ex.com"
+
+
+@given(st.text("ab&=%?.*_1", max_size=30))
+def test_a_url_without_parameters_has_none_of_them_and_is_itself_where_it_had_none(query):
+    url = f"https://ex.com/p?{query}"
+    without = without_parameters(url, ["a*"])
+    assert without_parameters(without, ["a*"]) == without
+    assert without_parameters(url, ["zz"]) == url
+    assert not any(pair.startswith("a") for pair in without.partition("?")[2].split("&"))
