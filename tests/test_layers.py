@@ -28,6 +28,7 @@ LAYERS = {
     "project": 5,
     "cli": 6,
     "testing": 6,
+    "pytest_plugin": 6,
     "__init__": 6,
     "__main__": 6,
 }

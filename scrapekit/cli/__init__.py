@@ -1,4 +1,4 @@
-"""The command line: ``scrapekit crawl``, ``list`` and ``settings``."""
+"""The command line: ``scrapekit crawl``, ``list``, ``settings`` and ``check``."""
 
 from scrapekit.cli.app import main
 from scrapekit.cli.process import entry

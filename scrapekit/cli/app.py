@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from scrapekit.cli.check import check_command
 from scrapekit.cli.crawl import crawl_command
 from scrapekit.cli.jobs import jobs_command
 from scrapekit.cli.listing import list_command
@@ -61,6 +62,7 @@ def scrapekit(ctx: click.Context, *, version: bool) -> int | None:
     scrapekit jobs                      the jobs of this folder, and how each stands
     scrapekit why URL                   what became of a URL, and why
     scrapekit retry JOB                 try again what has failed
+    scrapekit check quotes              whether it still gives the items that it gave for recorded pages
     """  # noqa: D301  (\b is click's: it leaves these lines as they are)
     if version:
         click.echo(f"scrapekit {_version()}")
@@ -71,7 +73,15 @@ def scrapekit(ctx: click.Context, *, version: bool) -> int | None:
     return None
 
 
-for _command in (crawl_command, list_command, settings_command, jobs_command, why_command, retry_command):
+for _command in (
+    crawl_command,
+    list_command,
+    settings_command,
+    jobs_command,
+    why_command,
+    retry_command,
+    check_command,
+):
     scrapekit.add_command(_command)
 
 

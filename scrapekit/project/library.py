@@ -46,8 +46,8 @@ def run(
         ConfigError: The settings, the spider or the output can't be used.
         FrontierError, ExportError: State or output can't be written.
     """
-    made = _made(spider, arguments)
-    with Crawl(made, _settings(made, settings), target=output, overwrite=overwrite) as crawl:
+    one = made(spider, arguments)
+    with Crawl(one, settings_for(one, settings), target=output, overwrite=overwrite) as crawl:
         return crawl.run()
 
 
@@ -68,11 +68,11 @@ def crawl(
         FrontierError: State can't be written.
         CrawlFailed: At the end: nothing was fetched, or ``start()`` raised.
     """
-    made = _made(spider, arguments)
-    chosen = _settings(made, settings)
+    one = made(spider, arguments)
+    chosen = settings_for(one, settings)
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     stream = _Stream(fails=lambda report: report.failure)
-    return stream.run(lambda: Crawl(made, chosen, audience=stream), decode)
+    return stream.run(lambda: Crawl(one, chosen, audience=stream), decode)
 
 
 def fetch(
@@ -92,7 +92,7 @@ def fetch(
     """
     stream = _Stream()
     spider = _Fetches([urls] if isinstance(urls, str | Request) else urls, stream.put)
-    chosen = _settings(spider, settings)
+    chosen = settings_for(spider, settings)
     return stream.run(lambda: Crawl(spider, chosen, audience=stream, keep=True))
 
 
@@ -175,7 +175,8 @@ class _Stream:
                 return
 
 
-def _made(spider: type[Spider] | Spider, arguments: Mapping[str, Any]) -> Spider:
+def made(spider: type[Spider] | Spider, arguments: Mapping[str, Any]) -> Spider:
+    """An instance of a Spider class with these arguments, or the instance itself. Raises SpiderError for neither."""
     if isinstance(spider, type) and issubclass(spider, Spider):
         return spider(**arguments)
     if isinstance(spider, Spider):
@@ -185,7 +186,8 @@ def _made(spider: type[Spider] | Spider, arguments: Mapping[str, Any]) -> Spider
     raise SpiderError(f"not a Spider class: {spider!r}")
 
 
-def _settings(spider: Spider, settings: Mapping[str, Any] | str | Path | None) -> Settings:
+def settings_for(spider: Spider, settings: Mapping[str, Any] | str | Path | None) -> Settings:
+    """What holds for a spider with these settings, as :func:`run` has them. Raises SettingsError."""
     origin = f"{type(spider).__name__}.settings"
     if settings is not None and not isinstance(settings, Mapping | str | Path):
         raise SettingsError(

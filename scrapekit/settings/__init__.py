@@ -9,6 +9,7 @@ from __future__ import annotations
 from scrapekit.settings.loading import Loaded, flatten, load
 from scrapekit.settings.rules import mask
 from scrapekit.settings.schema import (
+    ArchiveSettings,
     BackoffSettings,
     ClientCert,
     CrawlSettings,
@@ -29,6 +30,7 @@ from scrapekit.settings.schema import (
 )
 
 __all__ = [
+    "ArchiveSettings",
     "BackoffSettings",
     "ClientCert",
     "CrawlSettings",
