@@ -25,6 +25,9 @@
     |  |  +- TruncatedBody     the body ended early
     |  |  +- TooManyRedirects  the redirect chain is over http.max_redirects
     |  |  +- BadRedirect       the Location header can't be followed
+    |  |  +- Rejected          a hook has turned the response down
+    |  |     +- Banned         it is a ban page
+    |  |     +- LoggedOut      it asks for a login
     |  |  +- NotRecorded       the archive that is replayed has no answer to this request
     |  +- StatusError          the response's status is not one the spider handles; has .response
     |  +- Skipped              not fetched by policy: counted, not logged as an error
@@ -173,6 +176,35 @@ class BadRedirect(DownloadError):
 
 class NotRecorded(DownloadError):
     """The archive that is replayed has no answer to this request, and nothing else is asked."""
+
+
+class Rejected(DownloadError):
+    """Raised by the ``after_response`` of a hook: this response is not what was asked for, try again.
+
+    Args:
+        message: One line.
+        request: The request, where it is known.
+        retry: The request as it is to be tried: of the same page, with another session, proxy or headers.
+        first: Requests to make before, with a high priority. Workers that meet this at the same time, with the same
+            cookies, make them once.
+        wait: Seconds until then, at least.
+    """
+
+    def __init__(
+        self, message: str = "", request: Any = None, *, retry: Any = None, first: Any = (), wait: float = 0.0
+    ) -> None:
+        super().__init__(message, request)
+        self.retry = retry
+        self.first = list(first)
+        self.wait = wait
+
+
+class Banned(Rejected):
+    """The response is a ban page. The proxy through which it came rests."""
+
+
+class LoggedOut(Rejected):
+    """The response asks for a login."""
 
 
 class StatusError(RequestError):

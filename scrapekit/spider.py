@@ -45,6 +45,11 @@ class Spider:
     """Fields by which an item that is a dict is the only one of its kind: of two that have the same values in all of
     them, the first is written. Other items say so in an attribute ``unique`` of their own class."""
 
+    hooks: ClassVar[Iterable[Any]] = ()
+    """Classes, instances or names of installed hooks, with any of the methods ``on_start``, ``new_request``,
+    ``before_request``, ``after_response``, ``on_item``, ``on_error``, ``on_finish``. Each thread makes its own instance
+    of a class; an instance is shared by all."""
+
     parsers: ClassVar[Mapping[str, Callable[[Response], Any]]] = {}
     """Parsers by media type (``"text/html"``, ``"text/*"``, ``"*/*"``) that are used before the built-in ones."""
 
@@ -130,6 +135,8 @@ def check_spider(spider: Spider) -> None:
         wrong = "unique", "a list of names of fields"
     elif not isinstance(spider.parsers, Mapping):
         wrong = "parsers", "a dict of functions by media type"
+    elif isinstance(spider.hooks, str) or not isinstance(spider.hooks, Iterable):
+        wrong = "hooks", "a list of hooks"
     elif isinstance(pipelines, str) or not _all(pipelines, _is_pipeline):
         wrong = "pipelines", "a list of functions of one item, or of classes with process(item)"
     if wrong is not None:

@@ -42,6 +42,7 @@ class Batch:
         self.rejected: list[tuple[int, str]] = []  # (id, record): items that are not written, and of which request
         self.ends: list[End] = []  # what the leases came to: (state, not_before, attempts, status, error, id)
         self.attempts: list[Attempt] = []  # (request, at, elapsed, status, bytes, error, location)
+        self.again: list[tuple[bytes | None, int]] = []  # (extra, id) of leases that are tried again as another visitor
         self.crashes: list[tuple[int, int]] = []  # (crashes, id) of leases whose process has died
         self.rows: list[Row] = []  # new requests
         self.found: dict[str, int] = {}  # hosts of leases that go back to pending at once, with the highest priority

@@ -274,6 +274,8 @@ class Frontier:
             db.executemany("INSERT INTO item_keys VALUES (?)", batch.keys)
         if batch.rejected:
             db.executemany("INSERT INTO rejected VALUES (?, ?)", batch.rejected)
+        if batch.again:
+            db.executemany("UPDATE requests SET extra = ? WHERE id = ?", batch.again)
         if batch.crashes:
             db.executemany("UPDATE requests SET crashes = ? WHERE id = ?", batch.crashes)
         if batch.holds:

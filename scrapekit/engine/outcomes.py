@@ -357,6 +357,10 @@ class Outcomes:
                 self.stats.retries += 1
                 error = f"{outcome.error}: {outcome.message}"
                 self.batch.retry(queued.id, now + verdict.wait, attempt, outcome.status or None, error)
+                if outcome.again is not None:
+                    self.batch.again.append((outcome.again.extra, queued.id))
+                for link in outcome.first:
+                    self._add(link, queued.depth, queued.id)
                 what = safe_lines(f"{queued.request.url}: {error}")
                 logger.info("%s; attempt %d in %.1f s", what, attempt + 1, verdict.wait)
                 return

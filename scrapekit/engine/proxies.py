@@ -6,12 +6,13 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from scrapekit.errors import ProxyError
+from scrapekit.errors import Banned, ProxyError
 from scrapekit.messages import Failed, Outcome, Request
 from scrapekit.safe import without_userinfo
 
 FIRST_REST = 10.0  # seconds; longer than most retries wait, so that a retry gets another proxy
 LONGEST_REST = 600.0
+_AT_FAULT = frozenset({ProxyError.__name__, Banned.__name__})
 
 
 class _Rest(NamedTuple):
@@ -68,7 +69,7 @@ class Proxies:
         rest = self._rests.get(url)
         if url not in self._listed or (rest is not None and sent_at < rest.since):
             return
-        if isinstance(outcome, Failed) and outcome.error == ProxyError.__name__:
+        if isinstance(outcome, Failed) and outcome.error in _AT_FAULT:
             seconds = FIRST_REST if rest is None else min(rest.seconds * 2, LONGEST_REST)
             self._rests[url] = _Rest(now + seconds, now, seconds)
         elif outcome.status and rest is not None:

@@ -43,7 +43,7 @@ class RetryPolicy:
         times: int = 3,
         statuses: Collection[int] = (408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524),
         exceptions: Collection[str] = ("ConnectError", "DeadlineExceeded", "DNSError", "PoolExhausted", "ProtocolError",
-                                       "ProxyError", "TruncatedBody"),
+                                       "ProxyError", "Rejected", "TruncatedBody"),
         initial: float = 1.0,
         maximum: float = 60.0,
         multiplier: float = 2.0,

@@ -9,6 +9,7 @@ from typing import Any
 
 from scrapekit.errors import CallbackError, ItemError, RequestInvalid, StopCrawl
 from scrapekit.fleet.pipelines import Pipelines
+from scrapekit.hooks import Hooks
 from scrapekit.messages import Link, Request, Yielded, is_item, linker
 from scrapekit.messages.reason import reason
 from scrapekit.spider import Spider
@@ -21,7 +22,13 @@ class Callbacks:
         self._spider = spider
         self.link_of = linker(spider.ignored_parameters)
         """Makes the link of a request."""
+        self.hooks = Hooks(spider.hooks)
+        """The spider's."""
         self._known: dict[str | None, Callable[..., Any]] = {None: spider.parse}
+
+    def new_link(self, request: Request) -> Link:
+        """The link of a request that enters the crawl."""
+        return self.link_of(self.hooks.changed("new_request", request) if "new_request" in self.hooks else request)
 
     def find(self, name: str | None) -> Callable[..., Any]:
         """The method called ``name``; None is ``parse``.
@@ -97,7 +104,7 @@ class Harvest:
             for element in produced:
                 if type(element) is Request or isinstance(element, Request):
                     self._callbacks.check(element)
-                    self._links.append(self._callbacks.link_of(element))
+                    self._links.append(self._callbacks.new_link(element))
                 elif is_item(element) or isinstance(element, ItemError):
                     self._items.append(element)
                 elif element is not None:

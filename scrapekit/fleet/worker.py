@@ -5,8 +5,11 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterable
 from functools import partial
+from hashlib import blake2b
+from math import ceil
 from typing import Any
 
+from msgspec.structs import replace
 from urllib3 import HTTPHeaderDict
 
 from scrapekit.download import Reply, Source
@@ -14,6 +17,7 @@ from scrapekit.errors import (
     BadRedirect,
     CallbackError,
     ParseError,
+    Rejected,
     RequestError,
     RequestInvalid,
     StatusError,
@@ -75,22 +79,34 @@ class Worker:
         self._parse = parse
         self._keep = keep
         self._secret_headers = tuple(secret_headers)
-        self._pipelines = Pipelines(spider.pipelines, spider.unique)
+        self._hooks = hooks = self.callbacks.hooks
+        watched = [*spider.pipelines, hooks.seen] if "on_item" in hooks else spider.pipelines
+        self._pipelines = Pipelines(watched, spider.unique)
 
     def process(self, lease: Lease) -> Outcome:
         """Fetch, parse, run the callback, encode what it yields; or run the errback of a lease that has failed.
 
         Never raises: failures are outcomes, also ``SystemExit`` in a callback, and bugs of scrapekit itself.
         """
+        outcome = self._process(lease)
+        if isinstance(outcome, Failed) and not outcome.final and "on_error" in self._hooks and not lease.is_robots:
+            self._hooks.failed(request_error(outcome.error)(outcome.message, lease.request))
+        return outcome
+
+    def _process(self, lease: Lease) -> Outcome:
         try:
             if lease.failure is not None:
                 return self._errback(lease, lease.failure)
+            request, proxy = lease.request, lease.proxy
+            if "before_request" in self._hooks and not lease.is_robots:
+                request = self._hooks.before(request)
+                proxy = proxy if request.proxy == lease.request.proxy else None
             reply = self._downloader.fetch(
-                lease.request,
+                request,
                 host=lease.host,
                 maxsize=lease.maxsize,
                 cookies=lease.cookies,
-                proxy=lease.proxy,
+                proxy=proxy,
                 authorization=lease.authorization,
                 first=robots.MAX_BYTES + 1 if lease.is_robots else None,  # one more shows that there is more
             )
@@ -119,6 +135,11 @@ class Worker:
             "set_cookies": reply.headers.getlist("set-cookie")[:PER_DOMAIN],
             "flags": reply.flags,
         }
+        if "after_response" in self._hooks and not lease.is_robots:
+            try:
+                self._hooks.rejects(self._response(lease, reply))
+            except Rejected as error:
+                return self._rejected(lease, facts, error)
         if 200 <= status < 300 or status in request.handle_statuses:
             if lease.is_robots:
                 return Fetched(**facts, yielded=Yielded(), page=_page(reply))
@@ -140,17 +161,7 @@ class Worker:
     def _callback(self, lease: Lease, reply: Reply, facts: dict[str, Any]) -> Outcome:
         """Parse and run the callback; when it raises, what it had yielded goes, unless it is to be kept."""
         request = lease.request
-        response = Response(
-            request.url,
-            reply.status,
-            reply.headers,
-            reply.body,
-            request=request,
-            elapsed=reply.elapsed,
-            flags=reply.flags,
-            parse=self._parse,
-            sent_cookies=lease.cookies,
-        )
+        response = self._response(lease, reply)
         if self._keep:
             return Fetched(**facts, yielded=Yielded(), kept=response)
         harvest = Harvest(self.callbacks, self._pipelines, request.url)
@@ -165,6 +176,34 @@ class Worker:
         if response.flags:
             facts["flags"] = tuple(map(reason, response.flags))
         return Fetched(**facts, yielded=harvest.finish())
+
+    def _response(self, lease: Lease, reply: Reply) -> Response:
+        return Response(
+            lease.request.url,
+            reply.status,
+            reply.headers,
+            reply.body,
+            request=lease.request,
+            elapsed=reply.elapsed,
+            flags=reply.flags,
+            parse=self._parse,
+            sent_cookies=lease.cookies,
+        )
+
+    def _rejected(self, lease: Lease, facts: dict[str, Any], error: Rejected) -> Failed:
+        """A response that a hook has turned down, with what it says about the next attempt."""
+        failed, request = _failed(lease, facts, error), lease.request
+        if error.retry is not None:
+            again = error.retry
+            if (again.url, again.method, again.body) != (request.url, request.method, request.body):
+                raise RequestInvalid("the retry of a Rejected must be of the same URL, method and body")
+            failed.again = self.callbacks.link_of(again)
+        for link in map(self.callbacks.link_of, error.first):
+            # All that had the same cookies need the same: the dupe filter lets one of them pass, and later ones too.
+            identity = blake2b((link.fingerprint or b"") + (lease.cookies or "").encode(), digest_size=16).digest()
+            failed.first.append(replace(link, fingerprint=identity))
+        failed.retry_after = str(ceil(error.wait)) if error.wait else None
+        return failed
 
     def _errback(self, lease: Lease, failure: Failed) -> Outcome:
         """Run the errback: the request stays failed, what the errback yields counts."""

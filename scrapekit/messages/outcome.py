@@ -114,6 +114,8 @@ class Failed(Outcome):
         page: The response, for the errback.
         request: The request, where the failure is handed to whoever asked for it.
         final: True once an errback has run: nothing is left to decide.
+        again: The request as it is to be tried again, where a hook says so; its URL is the same.
+        first: Requests to make before that.
     """
 
     error: str
@@ -124,6 +126,8 @@ class Failed(Outcome):
     page: Page | None = None
     request: Request | None = None
     final: bool = False
+    again: Link | None = None
+    first: list[Link] = []
 
 
 class Lost(Struct):

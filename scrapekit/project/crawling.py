@@ -117,6 +117,7 @@ class Crawl:
             opened.callback(frontier.close)
             self._frontier = frontier
             callbacks = Callbacks(spider)
+            self._hooks = callbacks.hooks
             for name, count in frontier.callbacks().items() if resume else ():
                 _check_callback(callbacks, name, count)
             inbox = Inbox()
@@ -124,7 +125,7 @@ class Crawl:
             if not frontier.get("seeds_done", False):
                 taken = frontier.get("seeds_taken", 0)
                 seeds = SeedThread(
-                    spider.start, skip=taken, check=callbacks.check, post=inbox.post, link_of=callbacks.link_of
+                    spider.start, skip=taken, check=callbacks.check, post=inbox.post, link_of=callbacks.new_link
                 )
                 opened.callback(seeds.close)
                 if not resume and not keep:
@@ -234,6 +235,7 @@ class Crawl:
             FleetError: No worker is left.
         """
         started = self._clock.now()
+        self._hooks.start(self._spider)
         try:
             reason = self.engine.run()
         finally:
@@ -245,7 +247,7 @@ class Crawl:
         if failure is None and reason == "finished":
             failure = _why_failed(stats, self._fail_if)
         counts = self._frontier.counts()
-        return CrawlReport(
+        report = CrawlReport(
             spider=self._spider.name,
             job="" if self._job is None else self._job.id,
             reason=reason,
@@ -261,6 +263,8 @@ class Crawl:
             stopped_by=self._outcomes.stop_reason,
             start_error=self._outcomes.failure,
         )
+        self._hooks.finish(report)
+        return report
 
     def close(self) -> None:
         """Close everything; idempotent. Not from a worker."""

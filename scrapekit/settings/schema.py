@@ -219,6 +219,7 @@ class RetrySettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         "DeadlineExceeded",
         "ProtocolError",
         "TruncatedBody",
+        "Rejected",
     )
     backoff: BackoffSettings = field(default_factory=BackoffSettings)
     max_retry_after: Seconds = 600.0
