@@ -21,8 +21,7 @@ from scrapekit.safe import safe
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from scrapekit.engine import Engine
-    from scrapekit.project import CrawlReport
+    from scrapekit.project import Crawl, CrawlReport
     from scrapekit.project.job import Job, State
     from scrapekit.project.jobs import Jobs
     from scrapekit.settings import Settings
@@ -162,7 +161,7 @@ def _run(order: Order, spider: Spider, settings: Settings, job: Job, jobs: Jobs,
             live = shown.enter_context(
                 Live(lambda: engine.snapshot, console, every=every, redirect=_is_terminal(sys.stdout))
             )
-            shown.enter_context(_interrupts(live, engine, again))
+            shown.enter_context(_interrupts(live, running, again))
             report = running.run()
     except BaseException as error:
         if opened:
@@ -190,14 +189,14 @@ def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()  # None: it was closed when the process began
 
 
-def _interrupts(live: Live, engine: Engine, again: str) -> Interrupts:
+def _interrupts(live: Live, crawl: Crawl, again: str) -> Interrupts:
     def drain() -> None:
-        count = engine.snapshot.in_flight
-        engine.stop("interrupted")
+        count = crawl.engine.snapshot.in_flight
+        crawl.engine.stop("interrupted")
         live.say(f"finishing {count} request{'s'[: count != 1]} in flight, press Ctrl-C again to stop at once")
 
     def halt() -> None:
-        engine.stop("interrupted", at_once=True)
+        crawl.halt("interrupted")
         live.say("stopping at once")
 
     return Interrupts(drain, halt, again)

@@ -282,7 +282,7 @@ def _flags(exchange: Exchange, decoded: bool) -> tuple[str, ...]:
         "stale_connection": exchange.fresh,
         "bad_headers": exchange.defects,
         "unknown_encoding": not decoded,
-        "extra_bytes": exchange.extra,
+        "extra_bytes": exchange.extra and not exchange.cut,
         "unclean_close": exchange.unclean,
         "cut": exchange.cut,
     }

@@ -266,6 +266,11 @@ class Crawl:
         self._hooks.finish(report)
         return report
 
+    def halt(self, reason: str) -> None:
+        """End the crawl at once, and leave callbacks behind that don't return. Any thread, and signal handlers."""
+        self._hands.hurry()
+        self.engine.stop(reason, at_once=True)
+
     def close(self) -> None:
         """Close everything; idempotent. Not from a worker."""
         self._opened.close()

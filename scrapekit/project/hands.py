@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from scrapekit.engine import Fleet
 
 _CLOSE_SECONDS = 5.0  # that the workers get to end, once the pool under them is closed
+_HURRY_SECONDS = 0.5
 
 
 class Hands:
@@ -53,6 +54,7 @@ class Hands:
         keep: bool = False,
         resume: bool = False,
     ) -> None:
+        self._patience = _CLOSE_SECONDS
         kind, _, detail = settings.fleet.kind.partition(":")
         self._put_away: Callable[[], None] | None = prepare(settings, resume=resume)
         self.fleet: Fleet
@@ -100,11 +102,15 @@ class Hands:
         self.close()  # processes and actors tell theirs when they end
         return self._stats()
 
+    def hurry(self) -> None:
+        """Let :meth:`close` hardly wait for callbacks that run. Any thread, and signal handlers."""
+        self._patience = _HURRY_SECONDS
+
     def close(self) -> None:
         """End the workers, and close their connections; idempotent."""
         if self._source is not None:
             self._source.close()  # first, so that no thread goes on waiting for a server
-        self.fleet.close(_CLOSE_SECONDS)
+        self.fleet.close(self._patience)
         put_away, self._put_away = self._put_away, None
         if put_away is not None:
             put_away()

@@ -131,18 +131,28 @@ class Engine:
         self.snapshot = Snapshot(in_flight=in_flight)
         self.stopped = []
 
-    def stop(self, reason, *, at_once=False):
-        self.stopped.append((reason, at_once))
+    def stop(self, reason):
+        self.stopped.append((reason, "drained"))
+
+
+class Crawled:
+    """What the signals are for, too."""
+
+    def __init__(self, engine):
+        self.engine = engine
+
+    def halt(self, reason):
+        self.engine.stopped.append((reason, "halted"))
 
 
 @pytest.mark.parametrize(("in_flight", "said"), [(3, "3 requests"), (1, "1 request"), (0, "0 requests")])
 def test_what_the_signals_tell_the_engine_and_the_user(capsys, in_flight, said):
     engine = Engine(in_flight)
-    with Live(lambda: engine.snapshot, None, every=0) as live, _interrupts(live, engine, "again"):
+    with Live(lambda: engine.snapshot, None, every=0) as live, _interrupts(live, Crawled(engine), "again"):
         signal.raise_signal(signal.SIGTERM)
-        assert engine.stopped == [("interrupted", False)]
+        assert engine.stopped == [("interrupted", "drained")]
         signal.raise_signal(signal.SIGTERM)
-        assert engine.stopped[1:] == [("interrupted", True)]
+        assert engine.stopped[1:] == [("interrupted", "halted")]
     assert capsys.readouterr().err == (
         f"finishing {said} in flight, press Ctrl-C again to stop at once\nstopping at once\n"
     )

@@ -1,5 +1,7 @@
 """How a crawl is judged at its end, and what is looked at before it begins."""
 
+import threading
+
 import pytest
 
 import scrapekit
@@ -177,3 +179,29 @@ def test_a_resume_without_a_callback_that_requests_wait_for_is_refused_and_keeps
     assert "did you mean 'parse_details'?" in str(no.value)
     with Crawl(Before(start_urls=[url]), load(None, QUICK).settings, job=Job(tmp_path), resume=True) as crawl:
         assert crawl.run().items == 1
+
+
+def test_halt_leaves_a_callback_behind_that_does_not_return(url):
+    began, go = threading.Event(), threading.Event()
+
+    class Blocks(scrapekit.Spider):
+        start_urls = (url,)
+
+        def parse(self, response):
+            began.set()
+            go.wait(60)
+
+    def halt(crawl):
+        began.wait(30)
+        crawl.halt("interrupted")
+
+    with Crawl(Blocks(), load(None, QUICK).settings) as crawl:
+        waited = []
+        close = crawl._hands.fleet.close
+        crawl._hands.fleet.close = lambda deadline: waited.append(deadline) or close(deadline)
+        other = threading.Thread(target=halt, args=(crawl,))
+        other.start()
+        assert crawl.run().reason == "interrupted"
+        other.join()
+    assert max(waited) <= 1
+    go.set()
