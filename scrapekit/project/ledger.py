@@ -15,11 +15,11 @@ from scrapekit.engine.inflight import left_in_flight
 from scrapekit.engine.schema import VERSION
 from scrapekit.errors import FrontierError, RequestInvalid
 from scrapekit.project.rules import Rules
-from scrapekit.web.urls import Address, address, origin
+from scrapekit.web.urls import Address, origin
 
 _WAIT_SECONDS = 5.0  # for a database that is being opened or closed
 
-# A redirect back into its own chain, a POST and a dont_filter have no fingerprint, or not the one of their URL.
+# A redirect back into its own chain, a POST, a session's and a dont_filter have no fingerprint, or not their URL's.
 _FIND = """SELECT u.id, u.url, u.host, u.state, u.status, u.error, u.attempts, u.depth, u.redirects, u.parent,
     u.callback, u.priority, u.not_before, u.crashes, u.queued, u.finished
     FROM urls u JOIN requests r USING (id) WHERE r.fingerprint = ?1 OR (r.host = ?2
@@ -167,10 +167,12 @@ class Ledger:
 
     def stories(self, target: Address) -> list[Story]:
         """Each request of this URL, in whatever spelling and with whatever method. Reads the whole table once."""
+        rules = self.rules
+        identity = rules.identity(target.url)
 
         def is_of(url: str) -> bool:
             try:
-                return address(url).fingerprint == target.fingerprint
+                return rules.identity(url) == identity
             except RequestInvalid:  # another version let it in
                 return False
 
@@ -178,7 +180,7 @@ class Ledger:
             self._db.create_function("is_of", 1, is_of, deterministic=True)
             self._db.execute("BEGIN")  # one moment of the crawl, for all that is read here
             try:
-                return [self._story(Entry(*row)) for row in self._read(_FIND, target.fingerprint, target.host)]
+                return [self._story(Entry(*row)) for row in self._read(_FIND, identity, target.host)]
             finally:
                 self._db.execute("ROLLBACK")
 

@@ -11,7 +11,7 @@ from scrapekit.settings import Settings
 from scrapekit.web import Scope, UrlLimits
 from scrapekit.web.robots import parse, rules_for_status
 from scrapekit.web.traps import trap_in
-from scrapekit.web.urls import Address
+from scrapekit.web.urls import Address, address, without_parameters
 
 
 class Rules(Struct, frozen=True):
@@ -24,6 +24,7 @@ class Rules(Struct, frozen=True):
         obeys_robots: ``robots.obey``.
         user_agent: By which robots.txt knows us.
         max_crawl_delay: Seconds.
+        ignored: ``crawl.ignore_parameters``: URLs that differ only in these are one.
     """
 
     domains: tuple[str, ...] | None = None
@@ -32,6 +33,7 @@ class Rules(Struct, frozen=True):
     obeys_robots: bool = True
     user_agent: str = ""
     max_crawl_delay: float = 0.0
+    ignored: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, settings: Settings, domains: Iterable[str] | None) -> Self:
@@ -44,7 +46,17 @@ class Rules(Struct, frozen=True):
             settings.robots.obey,
             settings.http.user_agent,
             settings.robots.max_crawl_delay,
+            settings.crawl.ignore_parameters,
         )
+
+    def identity(self, url: str) -> bytes:
+        """What is the same for all URLs of which the job takes one: the fingerprint of a plain GET.
+
+        Raises:
+            RequestInvalid: It is no URL.
+        """
+        target = address(url)
+        return address(without_parameters(target.url, self.ignored)).fingerprint if self.ignored else target.fingerprint
 
     def against(self, target: Address, opened: list[str], robots: tuple[int, bytes] | None) -> list[str]:
         """Why a link to ``target`` is not let in, or not fetched, one line each; none where nothing speaks against it.

@@ -223,6 +223,25 @@ def test_why_knows_a_url_in_any_spelling_and_says_of_which_it_is_a_duplicate(pro
     assert f"  spelling   a link to {site.url}/ok?a=1&b=2 is a duplicate of it\n" in said
 
 
+def test_why_heeds_the_parameters_that_the_job_ignores_and_knows_the_pages_of_sessions(project, site):
+    project.write("spiders/pages.py", """
+        from scrapekit import Request, Spider
+
+        class Pages(Spider):
+            def start(self):
+                yield Request(self.url + "/ok?a=1&utm_source=x")
+                yield Request(self.url + "/ok?a=1", session="other")
+
+            def parse(self, response):
+                yield {"url": response.url}
+    """)  # fmt: skip
+    project.run("crawl", "pages", "-a", f"url={site.url}", "-q", "-s", "crawl.ignore_parameters=[utm_*]")
+    code, said = why(project, site, "/ok?utm_medium=y&a=1")
+    assert code == 0
+    assert f"\n{site.url}/ok?a=1&utm_source=x: done\n" in said
+    assert f"\n{site.url}/ok?a=1: done\n" in said
+
+
 def test_why_says_why_it_was_dropped(project, crawled, site):
     assert f"{site.url}/private: dropped, RobotsDenied: robots.txt forbids it\n" in why(project, site, "/private")[1]
 
