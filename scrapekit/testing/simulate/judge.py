@@ -10,12 +10,13 @@ from typing import Any
 
 from scrapekit.messages import Failed, Lease, Lost, Outcome
 from scrapekit.testing.simulate.expect import Expected
-from scrapekit.testing.simulate.world import RETRIED, SHARED, TIMES, World
+from scrapekit.testing.simulate.world import CALLBACK_TIMEOUT, RETRIED, SHARED, TIMES, World
 from scrapekit.web.urls import address
 
 # An errback that was cut off by a crash is another attempt with its page, so that there may be one more than counted.
 _LEDGER = """WITH tried AS (
-    SELECT u.id, u.url, u.state, u.attempts, coalesce(u.error, '') AS error, extra LIKE '%errback%' AS errback,
+    SELECT u.id, u.url, u.state, u.attempts, coalesce(u.error, '') AS error,
+        CAST(extra AS TEXT) LIKE '%errback%' AS errback,
         u.queued IS NULL OR u.finished IS NULL OR u.finished < u.queued AS undated,
         coalesce(sum(a.error LIKE 'Lost: %'), 0) AS lost,
         coalesce(sum(a.error LIKE 'Quarantined: %'), 0) AS hung,
@@ -212,6 +213,8 @@ class Judge:
             bound += self._busy[host.name] / host.maxsize + self._asked[host.name] * delay
             bound += 30.0 if host.robots_failures or host.robots in ("down", "unreachable") else 1.0
         for node in world.nodes:
+            if node.hangs:
+                bound += CALLBACK_TIMEOUT + 1.0
             if node.failures and node.failure in RETRIED:
                 bound += sum(max(node.retry_after, 2.0**attempt) + 0.1 for attempt in range(TIMES))
         bound += (len(self._expected.states) + 1) * 0.06 + self._expected.levels * (world.latency[1] + 0.1)
