@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from scrapekit import Request, Response, Spider
+from scrapekit.items import Item, css, each
+
+
+class Quote(Item):
+    """One quote."""
+
+    text = css("span.text::text")
+    author = css("small.author::text")
+    tags = each("a.tag::text")
 
 
 class Quotes(Spider):
@@ -18,12 +26,7 @@ class Quotes(Spider):
         """The first page."""
         yield Request(self.url)
 
-    def parse(self, response: Response) -> Iterator[dict[str, Any] | Request]:
+    def parse(self, response: Response) -> Iterator[Quote | Request]:
         """A page of quotes: an item for each, and on to the next page."""
-        for quote in response.css("div.quote"):
-            yield {
-                "text": quote.css("span.text::text").get(),
-                "author": quote.css("small.author::text").get(),
-                "tags": quote.css("a.tag::text").getall(),
-            }
+        yield from Quote.all(response, "div.quote")
         yield from response.follow_all("li.next a")

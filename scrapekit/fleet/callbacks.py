@@ -10,6 +10,7 @@ from typing import Any
 from scrapekit.errors import CallbackError, ItemError, RequestInvalid, StopCrawl
 from scrapekit.fleet.pipelines import Pipelines
 from scrapekit.hooks import Hooks
+from scrapekit.items import is_validation, rejection
 from scrapekit.messages import Link, Request, Yielded, is_item, linker
 from scrapekit.messages.reason import reason
 from scrapekit.spider import Spider
@@ -111,6 +112,14 @@ class Harvest:
                     raise CallbackError(f"a callback must yield items and requests, not {_kind(element)}")
         except StopCrawl as stop:
             self._stop = reason(stop) or "StopCrawl"
+
+    def fail(self, error: BaseException, *, keep: bool) -> Yielded | None:
+        """What counts though the callback has raised: what it had yielded, if that is to be kept, and a wrong item."""
+        yielded = self.finish() if keep else None
+        if isinstance(error, Exception) and is_validation(error):
+            yielded = yielded or Yielded()
+            yielded.rejected.append(rejection(error, None, self._url))
+        return yielded
 
     def finish(self) -> Yielded:
         """Pass the items through the pipelines and encode them."""

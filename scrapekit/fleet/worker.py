@@ -170,8 +170,7 @@ class Worker:
             harvest.take(partial(callback, response, **request.cb_kwargs))
         except BaseException as error:  # noqa: BLE001  (user code may raise anything, and costs this page only)
             failed = _failed(lease, facts, _blame(error, callback=request.callback or "parse"), error)
-            if self._keep_partial:
-                failed.yielded = harvest.finish()
+            failed.yielded = harvest.fail(error, keep=self._keep_partial)
             return failed
         if response.flags:
             facts["flags"] = tuple(map(reason, response.flags))

@@ -1,6 +1,6 @@
 """Items: declared where they are found, checked, unique, and rejected when they are not as they must be."""
 
-from scrapekit.items.checking import checked
+from scrapekit.items.checking import checked, is_validation
 from scrapekit.items.fields import Field, css, each, given, link, page_url, xpath
 from scrapekit.items.item import Item
 from scrapekit.items.processors import (
@@ -26,6 +26,7 @@ __all__ = [
     "css",
     "each",
     "given",
+    "is_validation",
     "join",
     "link",
     "page_url",

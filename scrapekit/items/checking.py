@@ -102,6 +102,11 @@ def item_error(error: Exception, item: Any) -> ItemError:
     return ItemError(f"{field}: {message}{more}" if field else f"{message}{more}", item, field=field, value=value)
 
 
+def is_validation(error: BaseException) -> bool:
+    """Whether it says that an item is not as it must be: an ItemError, or what msgspec or pydantic raise."""
+    return isinstance(error, ItemError | msgspec.ValidationError) or callable(getattr(error, "errors", None))
+
+
 class _Unknown(Exception):  # noqa: N818  (not an error: nothing can be said)
     """A type that msgspec doesn't know."""
 

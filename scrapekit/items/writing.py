@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import cache
 from hashlib import blake2b
 from typing import Any
 
-import msgspec
-
 from scrapekit.errors import ItemError
-from scrapekit.items.checking import check, item_error
+from scrapekit.items.checking import check, is_validation, item_error
 from scrapekit.items.item import Item
 from scrapekit.messages import Rejected, encode_item
 from scrapekit.messages.reason import reason, storable
@@ -52,7 +51,8 @@ class ItemWriter:
                 return None
             values = [item[name] for name in names]
         else:
-            kind, names = _declared(type(item))
+            cls: Any = type(item)
+            kind, names = _declared(cls)
             if not names:
                 return None
             missing = object()
@@ -74,7 +74,7 @@ def rejection(error: Exception, item: Any, url: str) -> Rejected:
         item: As far as it came.
         url: The page's.
     """
-    if not isinstance(error, ItemError) and not _is_validation(error):
+    if not is_validation(error):
         error = ItemError(f"pipeline raised {type(error).__name__}: {reason(error)}", item)
     fault = item_error(error, item)
     fault.url = fault.url or url
@@ -97,17 +97,14 @@ def rejection(error: Exception, item: Any, url: str) -> Rejected:
     return Rejected(message, text.decode())
 
 
-def _declared(kind: type[Any]) -> tuple[str, Sequence[str]]:
+@cache
+def _declared(kind: Any) -> tuple[str, Sequence[str]]:
     """The class that says so, and the fields by which its items, and those of its subclasses, are unique."""
     for cls in kind.__mro__:
         names = cls.__dict__.get("unique")
         if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names):
             return cls.__qualname__, names
     return "", ()
-
-
-def _is_validation(error: Exception) -> bool:
-    return isinstance(error, msgspec.ValidationError) or hasattr(error, "errors")
 
 
 def _fields(item: Any) -> dict[str, Any] | None:

@@ -1,6 +1,9 @@
+import json
+
+import pydantic
 import pytest
 
-from scrapekit.errors import CallbackError, ParseError, RequestError, StatusError
+from scrapekit.errors import CallbackError, ItemError, ParseError, RequestError, StatusError
 from scrapekit.messages import Failed, Fetched, Lease, Page, Redirected, Request
 from scrapekit.spider import Spider
 from scrapekit.testing import SimulatedPage, SimulatedWeb
@@ -20,6 +23,17 @@ class Sample(Spider):
         yield {"n": 1}
         yield Request(f"{A}next")
         raise ValueError("half-way")
+
+    def makes(self, response):
+        yield {"n": 1}
+        yield Model(price="cheap")
+
+    def gives(self, response):
+        yield {"n": 1}
+        yield ItemError("price: is missing", {"title": "A"}, field="price")
+
+    def returns(self, response):
+        return ItemError("nothing here")
 
     def exits(self, response):
         raise SystemExit(3)
@@ -41,6 +55,10 @@ class Sample(Spider):
     def failed_badly(self, error):
         yield {"n": 1}
         raise LookupError("errback")
+
+
+class Model(pydantic.BaseModel):
+    price: float
 
 
 EMPTY = SimulatedPage()
@@ -297,3 +315,31 @@ def test_an_errback_that_is_gone_is_the_failure():
 
 def test_the_errors_have_their_class():
     assert issubclass(CallbackError, RequestError)
+
+
+# Items that are not as they must be
+
+
+@pytest.mark.parametrize(("keep", "items"), [(False, []), (True, [b'{"n":1}'])])
+def test_an_item_that_refuses_to_be_made_costs_the_page_and_is_told_as_well(keep, items):
+    outcome = process(request=Request(A, "makes"), options={"keep_partial": keep})
+    assert isinstance(outcome, Failed)
+    assert outcome.error == "CallbackError"
+    assert outcome.yielded.items == items
+    [rejected] = outcome.yielded.rejected
+    record = json.loads(rejected.record)
+    assert (record["field"], record["value"], record["url"]) == ("price", "cheap", A)
+
+
+def test_an_item_error_that_is_yielded_costs_its_item():
+    outcome = process(request=Request(A, "gives"))
+    assert isinstance(outcome, Fetched)
+    assert outcome.yielded.items == [b'{"n":1}']
+    [rejected] = outcome.yielded.rejected
+    assert rejected.message == "price: is missing"
+    assert json.loads(rejected.record)["item"] == {"title": "A"}
+
+
+def test_an_item_error_may_be_returned():
+    outcome = process(request=Request(A, "returns"))
+    assert [each.message for each in outcome.yielded.rejected] == ["nothing here"]

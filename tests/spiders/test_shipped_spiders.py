@@ -57,7 +57,10 @@ def crawl(app, shipped):
         elif reply.status == 200:
             response = Response(request.url, 200, headers, reply.body, request=request, parse=PARSERS)
             for made in getattr(shipped, request.callback or "parse")(response):
-                (queue if isinstance(made, Request) else items).append(made)
+                if isinstance(made, Request):
+                    queue.append(made)
+                else:
+                    items.append(made if isinstance(made, dict) else made.model_dump())
     return items, seen
 
 
