@@ -26,10 +26,18 @@ def check_spider(request: pytest.FixtureRequest) -> Callable[..., None]:
     Its arguments are a Spider class or an instance; ``name``, of the files, if it is not the spider's; ``settings``, as
     for :func:`scrapekit.run`, if they are not those of settings.yaml; and keyword arguments for the class.
     """
+    return checker(request.config.rootpath, update=bool(request.config.getoption("update_golden")))
+
+
+def checker(root: Path, *, update: bool) -> Callable[..., None]:
+    """The function that ``check_spider`` is.
+
+    Args:
+        root: The project's folder.
+        update: Whether to accept what comes.
+    """
     from scrapekit.project.golden import FOLDER, Golden  # noqa: PLC0415  (pytest loads this module in every project)
     from scrapekit.project.library import made, settings_for  # noqa: PLC0415
-
-    root = request.config.rootpath
 
     def check(
         spider: type[Spider] | Spider,
@@ -42,7 +50,7 @@ def check_spider(request: pytest.FixtureRequest) -> Callable[..., None]:
         if settings is None and (root / "settings.yaml").exists():
             settings = root / "settings.yaml"
         checked = Golden.of(root / FOLDER, name or one.name).check(one, settings_for(one, settings))
-        if request.config.getoption("update_golden") and checked.failure is None:
+        if update and checked.failure is None:
             checked.accept()
         elif complaint := checked.complaint("pytest --update-golden"):
             pytest.fail(complaint, pytrace=False)

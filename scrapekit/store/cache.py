@@ -11,6 +11,7 @@ from urllib3 import HTTPHeaderDict
 from scrapekit.download import PoolStats, Reply, Source
 from scrapekit.download.headers import headers_for
 from scrapekit.messages import Request, Spool
+from scrapekit.safe import masked
 from scrapekit.store import freshness
 from scrapekit.store.files import CacheFiles, Found, Head
 
@@ -136,7 +137,7 @@ class HttpCache:
 
 
 def _head(reply: Reply) -> Head:
-    return Head(reply.url, reply.status, list(reply.headers.iteritems()), reply.flags, len(reply.body))
+    return Head(masked(reply.url), reply.status, list(reply.headers.iteritems()), reply.flags, len(reply.body))
 
 
 def _stored(head: Head) -> freshness.Stored:

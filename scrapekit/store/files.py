@@ -30,7 +30,7 @@ class Head(Struct):
     """The first line of a file, as JSON; the body follows.
 
     Args:
-        url: The request's.
+        url: The request's, without password: for whoever looks into the file.
         status: The status.
         headers: Name and value pairs.
         flags: What was odd about the response.

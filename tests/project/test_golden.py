@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from scrapekit.cli import main
+from scrapekit.errors import ArchiveError
 from scrapekit.project.comparison import compare
+from scrapekit.pytest_plugin import checker
 from scrapekit.testing import SampleSite, serve
 
 ROOT = Path(__file__).parents[2]
@@ -180,6 +182,21 @@ def test_the_fixture_does_the_same(folder, recorded):
     assert "golden: 30 changed; if that is right: pytest --update-golden" in text
     assert '    author: "' in text
     assert "Traceback" not in text
+
+
+def test_what_the_fixture_gives_uses_the_settings_of_the_project(folder, recorded):
+    spiders = {}
+    exec(SPIDER, spiders)
+    cls = spiders["Quotes"]
+    with pytest.raises(ArchiveError, match="accept them with --update"):
+        checker(folder, update=False)(cls, start_urls=recorded)
+    checker(folder, update=True)(cls, start_urls=recorded)
+    checker(folder, update=False)(cls(start_urls=recorded), settings={"workers": 1})
+    (folder / "settings.yaml").write_text("crawl: {max_depth: 0}\n")
+    with pytest.raises(pytest.fail.Exception, match="20 missing; if that is right: pytest --update-golden"):
+        checker(folder, update=False)(cls, start_urls=recorded)
+    (folder / "settings.yaml").unlink()
+    checker(folder, update=False)(cls, start_urls=recorded)
 
 
 def test_pytest_finds_the_plugin_of_an_installed_package():

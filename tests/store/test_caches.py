@@ -244,6 +244,17 @@ def test_http_drops_what_becomes_unstorable(http):
         assert "if-none-match" not in site.log[2].headers
 
 
+def test_files_are_their_owners_and_have_no_credentials_in_them(http, tmp_path):
+    with serve(counting(headers=(("Cache-Control", "max-age=60"), ("Vary", "Cookie, Authorization")))) as site:
+        url = site.url.replace("//", "//user:secret@") + "/"
+        for _ in range(2):
+            reply = fetch(http, url, cookies="a=secret", headers={"X-A": "secret"})
+            assert (reply.url, reply.body) == (url, b"1")
+    [path] = (tmp_path / "cache").glob("??/*")
+    assert b"secret" not in path.read_bytes()
+    assert (tmp_path / "cache").stat().st_mode & 0o077 == 0
+
+
 def test_a_path_with_an_at_sign_is_no_credentials(http):
     with serve(counting(headers=(("Cache-Control", "max-age=60"), ("Vary", "Authorization")))) as site:
         assert [fetch(http, f"{site.url}/user:x@y").body for _ in range(2)] == [b"1", b"1"]
