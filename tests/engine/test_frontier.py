@@ -480,6 +480,7 @@ PUBLIC = {
     "attempts": "id request at elapsed status bytes error location",
     "hosts": "host not_before reason",
     "robots": "origin fetched status body",
+    "rejected": "request record",
     "scope": "host",
     "states": "state name",
     "meta": "key value",
