@@ -21,6 +21,7 @@ LAYERS = {
     "export": 3,
     "items": 3,
     "forms": 3,
+    "pipelines": 3,
     "hooks": 3,
     "engine": 3,
     "fleet": 4,

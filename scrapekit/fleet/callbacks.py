@@ -5,7 +5,11 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Iterable
+from hashlib import blake2b
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from scrapekit.errors import CallbackError, ItemError, RequestInvalid, StopCrawl
 from scrapekit.fleet.pipelines import Pipelines
@@ -21,11 +25,20 @@ class Callbacks:
 
     def __init__(self, spider: Spider) -> None:
         self._spider = spider
-        self.link_of = linker(spider.ignored_parameters)
-        """Makes the link of a request."""
+        self._linker = linker(spider.ignored_parameters)
         self.hooks = Hooks(spider.hooks)
         """The spider's."""
+        stages: Iterable[Any] = spider.pipelines
+        self._stages = {each.name: each for each in stages if hasattr(each, "requests") and hasattr(each, "name")}
         self._known: dict[str | None, Callable[..., Any]] = {None: spider.parse}
+
+    def link_of(self, request: Request) -> Link:
+        """The link of a request. No page, and no file that it is redirected to, stands in for one of a pipeline."""
+        link = self._linker(request)
+        if link.callback is None or "." not in link.callback or link.fingerprint is None:
+            return link
+        own = link.fingerprint + link.callback.encode() + msgspec.json.encode(request.meta, order="sorted")
+        return replace(link, fingerprint=blake2b(own, digest_size=16).digest())
 
     def new_link(self, request: Request) -> Link:
         """The link of a request that enters the crawl."""
@@ -40,7 +53,8 @@ class Callbacks:
         method = self._known.get(name)
         if method is None:
             assert name is not None
-            method = getattr(self._spider, name, None)
+            stage, _, own = name.rpartition(".")  # "files.save" is a method of the pipeline that is called "files"
+            method = getattr(self._stages.get(stage), own, None) if stage else getattr(self._spider, name, None)
             if not callable(method) or name.startswith("__"):
                 methods = [known for known, _ in inspect.getmembers(type(self._spider), callable) if known[0] != "_"]
                 close = difflib.get_close_matches(name, methods, 1)

@@ -10,7 +10,7 @@ from typing import Any
 
 from scrapekit.errors import DropItem, ItemError, StopCrawl
 from scrapekit.items import ItemWriter, rejection
-from scrapekit.messages import Yielded
+from scrapekit.messages import Link, Request, Yielded, link_of
 from scrapekit.messages.reason import reason
 
 logger = logging.getLogger("scrapekit")
@@ -22,11 +22,21 @@ class Pipelines:
     Args:
         stages: Classes with ``process(item)`` and perhaps ``close()``, or functions of one item, in order.
         unique: See :attr:`Spider.unique`.
+        link_of: Makes the links of the requests that stages have besides, by ``requests(item, page_url)``.
     """
 
-    def __init__(self, stages: Iterable[Callable[..., Any]], unique: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        stages: Iterable[Callable[..., Any]],
+        unique: Sequence[str] = (),
+        link_of: Callable[[Request], Link] = link_of,
+    ) -> None:
         self._stages = list(stages)
         self._write = ItemWriter(unique)
+        self._link_of = link_of
+        self._asking: list[Any] = [
+            stage for stage in self._stages if hasattr(stage, "requests") and hasattr(stage, "name")
+        ]
         self._local = threading.local()
 
     def encode(self, items: Sequence[Any], yielded: Yielded, url: str = "") -> None:
@@ -42,9 +52,11 @@ class Pipelines:
                     if item is None:
                         raise ItemError(f"pipeline {_name(step)} returned None: return the item, or raise DropItem")
                 line, key = self._write(item)
+                links = [self._link_of(request) for stage in self._asking for request in stage.requests(item, url)]
                 if key is not None:
                     yielded.keys[len(yielded.items)] = key
                 yielded.items.append(line)
+                yielded.links += links
             except DropItem as drop:
                 why = reason(drop) or "DropItem"
                 yielded.dropped[why] = yielded.dropped.get(why, 0) + 1

@@ -81,7 +81,7 @@ class Worker:
         self._secret_headers = tuple(secret_headers)
         self._hooks = hooks = self.callbacks.hooks
         watched = [*spider.pipelines, hooks.seen] if "on_item" in hooks else spider.pipelines
-        self._pipelines = Pipelines(watched, spider.unique)
+        self._pipelines = Pipelines(watched, spider.unique, self.callbacks.new_link)
 
     def process(self, lease: Lease) -> Outcome:
         """Fetch, parse, run the callback, encode what it yields; or run the errback of a lease that has failed.
