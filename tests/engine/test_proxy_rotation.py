@@ -87,3 +87,9 @@ def test_a_requests_own_proxy_goes_first():
     proxies.learn("http://own:1", REFUSED, 0.0, 0.0)
     assert proxies.choose(PLAIN.replace(proxy="http://own:1"), 1.0) == "http://own:1"
     assert proxies._rests == {}  # those of the settings only, or a spider's own would add up
+
+
+def test_one_through_which_a_ban_page_came_rests_too():
+    proxies = Proxies({"http": (A, B)})
+    proxies.learn(A, Failed(id=1, status=200, error="Banned", message="a captcha"), 0.0, 0.0)
+    assert turns(proxies, 2, now=FIRST_REST / 2) == [B, B]
