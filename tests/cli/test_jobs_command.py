@@ -138,7 +138,7 @@ def test_rm_removes_what_is_kept_and_not_the_output(project, crawled):
     assert (project.folder / "out.jsonl").stat().st_size
 
 
-def test_rm_refuses_a_job_that_runs_and_then_removes_none_before_it(project, crawled):
+def test_rm_refuses_a_job_that_runs(project, crawled):
     with Jobs(project.folder).open(crawled):
         code, out, err = project.run("jobs", "rm", crawled)
         assert re.search(rf"^{crawled} .* running ", project.run("jobs").out, re.MULTILINE)
