@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -168,3 +169,24 @@ def test_a_page_that_never_comes_back_is_quarantined_and_takes_no_other_page_wit
     said = "killed because it hung" if deaths else "threading.Event().wait()"
     assert said in caplog.text
     assert no_children()
+
+
+A_CHILD_WITH_A_BUG = """
+from multiprocessing import Pipe
+from scrapekit import Spider
+from scrapekit.fleet import child
+from scrapekit.testing import SimulatedWeb
+def bug(fleet, data):
+    raise ValueError("http://user:hunter2@a.test/ \\x1b[31m")
+child.hand_out = bug
+ours, theirs = Pipe()
+ours.send_bytes(b"leases")
+child.serve(theirs, 1, lambda: (SimulatedWeb({}).worker(Spider()), None))
+"""
+
+
+def test_a_bug_in_a_worker_process_is_told_without_passwords_and_escapes():
+    done = subprocess.run([sys.executable, "-c", A_CHILD_WITH_A_BUG], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.endswith("ValueError: http://***@a.test/ \\x1b[31m\n")
+    assert "hunter2" not in done.stderr
