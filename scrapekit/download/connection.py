@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import socket
 import ssl
 from contextlib import ExitStack
@@ -22,8 +23,10 @@ from scrapekit.download.guard import check_addresses
 from scrapekit.download.head import HeadedResponse
 from scrapekit.download.resolver import Addresses
 from scrapekit.download.socks import Socks
+from scrapekit.errors import ConnectError
 
 _SLICE = 65_536  # bytes sent under one timeout
+_UNREACHED = re.compile(r"Tunnel connection failed: (50[234])\b").match  # what urllib3 says of an answer to CONNECT
 _BUFFER = 32_768  # bytes: a typical page in one system call
 
 
@@ -118,8 +121,19 @@ class PlainConnection(HTTPConnection):
         return addresses
 
     def _tunnel(self) -> None:
-        """Ask the proxy for a tunnel, and leave TLS the rest of the connect timeout."""
-        super()._tunnel()
+        """Ask the proxy for a tunnel, and leave TLS the rest of the connect timeout.
+
+        Raises:
+            OSError: There is none: the proxy refused, or the connection to it broke.
+            ConnectError: The proxy says that it did not reach the target (RFC 9110, 15.6.3 to 15.6.5).
+        """
+        try:
+            super()._tunnel()
+        except OSError as error:
+            if found := _UNREACHED(str(error)):
+                what = f"no connection through the proxy {self.host}:{self.port}: it answers {found[1]}"
+                raise ConnectError(what) from error
+            raise
         self.exchange.tunnelled = True
         self.sock.settimeout(max(self.exchange.until - monotonic(), 0.001))
 

@@ -6,13 +6,15 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from scrapekit.errors import Banned, ProxyError
+from scrapekit.errors import Banned, ConnectError, ProxyError
 from scrapekit.messages import Failed, Outcome, Request
 from scrapekit.safe import without_userinfo
+from scrapekit.web.urls import host_of
 
 FIRST_REST = 10.0  # seconds; longer than most retries wait, so that a retry gets another proxy
 LONGEST_REST = 600.0
 _AT_FAULT = frozenset({ProxyError.__name__, Banned.__name__})
+UNREACHED_HOSTS = 3  # that many in a row, and it is not their fault
 
 
 class _Rest(NamedTuple):
@@ -44,6 +46,7 @@ class Proxies:
         self._known = {without_userinfo(url).rstrip("/"): url for urls in self._turns.values() for url in urls}
         self._listed = frozenset(self._known.values())
         self._rests: dict[str, _Rest] = {}
+        self._unreached: dict[str, set[str]] = {}  # the hosts that a proxy did not reach since it has served
 
     def choose(self, request: Request, now: float) -> str | None:
         """The proxy for a request; None for none.
@@ -69,8 +72,18 @@ class Proxies:
         rest = self._rests.get(url)
         if url not in self._listed or (rest is not None and sent_at < rest.since):
             return
-        if isinstance(outcome, Failed) and outcome.error in _AT_FAULT:
+        if isinstance(outcome, Failed) and self._fails(url, outcome):
+            self._unreached.pop(url, None)
             seconds = FIRST_REST if rest is None else min(rest.seconds * 2, LONGEST_REST)
             self._rests[url] = _Rest(now + seconds, now, seconds)
-        elif outcome.status and rest is not None:
-            del self._rests[url]
+        elif outcome.status:
+            self._rests.pop(url, None)
+            self._unreached.pop(url, None)
+
+    def _fails(self, url: str, failed: Failed) -> bool:
+        """Whether a failure is the proxy's own. Where it says that it reaches no target, that is for others to show."""
+        if failed.error != ConnectError.__name__:
+            return failed.error in _AT_FAULT
+        hosts = self._unreached.setdefault(url, set())
+        hosts.add(host_of(failed.url))
+        return len(hosts) >= UNREACHED_HOSTS

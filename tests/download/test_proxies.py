@@ -85,6 +85,15 @@ def test_a_proxy_that_refuses(proxy, fetch):
         fetch("http://target.test/", proxy=credentials(proxy.url))
 
 
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_proxy_that_does_not_reach_the_target(proxy, fetch, status):
+    proxy.routes = {"*": reply("\x1b[31m", status=f"{status} \x1b[31mNo")}
+    with pytest.raises(
+        ConnectError, match=rf"^target.test:443: no connection through the proxy 127.0.0.1:\d+: it answers {status}$"
+    ):
+        fetch("https://target.test/", proxy=proxy.url)
+
+
 def test_a_proxy_that_is_not_there(fetch):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -33,6 +33,23 @@ def test_one_that_fails_rests_and_the_others_serve():
     assert set(turns(proxies, 2, 1.0 + FIRST_REST)) == {A, B}
 
 
+def unreached(host):
+    return Failed(id=1, error="ConnectError", message="502", url=f"http://{host}.test/")
+
+
+def test_a_dead_target_is_not_the_proxys_fault_but_three_are():
+    proxies = Proxies({"http": (A, B)})
+    for now, host in enumerate(("x", "x", "x", "y")):
+        proxies.learn(B, unreached(host), now, now)
+    assert set(turns(proxies, 2, 4.0)) == {A, B}
+    proxies.learn(B, SERVED, 4.0, 4.0)
+    for now, host in enumerate(("x", "y"), 5):
+        proxies.learn(B, unreached(host), now, now)
+    assert set(turns(proxies, 2, 7.0)) == {A, B}
+    proxies.learn(B, unreached("z"), 8.0, 8.0)
+    assert turns(proxies, 2, 9.0) == [A, A]
+
+
 def test_the_rest_doubles_until_it_has_served():
     proxies = Proxies({"http": (A, B)})
     now = 0.0
@@ -75,7 +92,7 @@ def test_when_all_rest_the_one_that_is_soonest_done_is_used():
 @pytest.mark.parametrize("error", ["ConnectError", "TLSError", "DeadlineExceeded", "StatusError"])
 def test_what_the_target_does_is_not_the_proxys_fault(error):
     proxies = Proxies({"http": (A, B)})
-    proxies.learn(B, Failed(id=1, error=error, message="no"), 0.0, 0.0)
+    proxies.learn(B, Failed(id=1, error=error, message="no", url="http://x.test/"), 0.0, 0.0)
     assert set(turns(proxies, 2, 0.1)) == {A, B}
 
 

@@ -71,6 +71,14 @@ def tunnel_denied(talk: Talk) -> None:
     talk.hang()
 
 
+@fault("/proxies/tunnel-bad-gateway", "ConnectError", door=TUNNEL)
+def tunnel_bad_gateway(talk: Talk) -> None:
+    """The proxy answers CONNECT with 502: it does not reach the target."""
+    talk.sock.recv(65_536)
+    talk.send(reply(b"no", status="502 Bad Gateway"))
+    talk.hang()
+
+
 @fault("/proxies/tunnel-wants-credentials", "ProxyError", door=TUNNEL)
 def tunnel_wants_credentials(talk: Talk) -> None:
     """The proxy answers CONNECT with 407."""
