@@ -10,11 +10,15 @@ import click
 
 from scrapekit.cli.check import check_command
 from scrapekit.cli.crawl import crawl_command
+from scrapekit.cli.fetch import fetch_command
 from scrapekit.cli.jobs import jobs_command
 from scrapekit.cli.listing import list_command
 from scrapekit.cli.live import print_line
+from scrapekit.cli.parse import parse_command
 from scrapekit.cli.retry import retry_command
+from scrapekit.cli.select import select_command
 from scrapekit.cli.settings import settings_command
+from scrapekit.cli.shell import shell_command
 from scrapekit.cli.why import why_command
 from scrapekit.errors import ConfigError, ScrapekitError
 from scrapekit.safe import safe, safe_lines
@@ -81,6 +85,10 @@ for _command in (
     why_command,
     retry_command,
     check_command,
+    fetch_command,
+    parse_command,
+    select_command,
+    shell_command,
 ):
     scrapekit.add_command(_command)
 

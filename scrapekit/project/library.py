@@ -76,7 +76,7 @@ def crawl(
 
 
 def fetch(
-    urls: Iterable[str | Request] | str | Request, *, settings: Mapping[str, Any] | str | Path | None = None
+    urls: Iterable[str | Request] | str | Request, *, settings: Settings | Mapping[str, Any] | str | Path | None = None
 ) -> Generator[Response | Failed]:
     """Fetch URLs over the shared pool, throttled, retried and with robots.txt obeyed, in the order in which they come.
 
@@ -84,7 +84,7 @@ def fetch(
         urls: URLs or requests, pulled lazily, or one of them; each gives one result, duplicates too. A result's
             ``request.meta["url"]`` is the URL that was given; its ``url`` is where redirects led. What can't be
             requested at all comes back as a failure without a ``request``.
-        settings: As for :func:`run`.
+        settings: As for :func:`run`; or what was loaded already.
 
     Raises:
         ConfigError: The settings can't be used.
@@ -92,7 +92,7 @@ def fetch(
     """
     stream = _Stream()
     spider = _Fetches([urls] if isinstance(urls, str | Request) else urls, stream.put)
-    chosen = settings_for(spider, settings)
+    chosen = settings if isinstance(settings, Settings) else settings_for(spider, settings)
     return stream.run(lambda: Crawl(spider, chosen, audience=stream, keep=True))
 
 

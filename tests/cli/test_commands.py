@@ -99,11 +99,11 @@ def test_a_checkout_that_is_not_installed_has_no_version(project, monkeypatch):
     assert project.run("--version") == (0, "scrapekit (not installed: this is a checkout)\n", "")
 
 
-@pytest.mark.parametrize("command", ["crawl", "list", "settings"])
+@pytest.mark.parametrize("command", ["crawl", "fetch", "list", "parse", "select", "settings", "shell"])
 def test_every_command_helps_with_examples(project, command):
     code, out, err = project.run(command, "--help")
     assert (code, err) == (0, "")
-    assert f"\n  scrapekit {command}" in out
+    assert f"\n  scrapekit {command}" in out or f"| scrapekit {command}" in out
     assert project.run(command, "-h") == (0, out, "")
 
 
