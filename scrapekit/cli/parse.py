@@ -57,7 +57,7 @@ def parse_command(url: str, name: str, callback: str | None, arguments: tuple[st
     if yielded is None:
         return 1
     _show(yielded)
-    return 1 if yielded.item_errors else 0
+    return 1 if yielded.rejected else 0
 
 
 def _run(spider: Spider, callbacks: Any, callback: str | None, response: Response) -> Yielded | None:
@@ -65,8 +65,8 @@ def _run(spider: Spider, callbacks: Any, callback: str | None, response: Respons
     from scrapekit.fleet.callbacks import Harvest
     from scrapekit.fleet.pipelines import Pipelines
 
-    pipelines = Pipelines(spider.pipelines)
-    harvest = Harvest(callbacks, pipelines)
+    pipelines = Pipelines(spider.pipelines, spider.unique)
+    harvest = Harvest(callbacks, pipelines, response.url)
     try:
         harvest.take(partial(callbacks.find(callback), as_seen_by(spider, response)))
         return harvest.finish()
@@ -100,8 +100,8 @@ def _show(yielded: Yielded) -> None:
         console.print(f"{count} dropped by a pipeline: {safe(reason)}")
     if yielded.stop:
         console.print(f"StopCrawl: {safe(yielded.stop)}")
-    for error in yielded.item_errors:
-        print_line(f"scrapekit: error: {safe(error)}")
+    for rejected in yielded.rejected:
+        print_line(f"scrapekit: error: {safe(rejected.message)}")
 
 
 def _requests(links: Sequence[Link]) -> tuple[list[str], list[list[str]]]:

@@ -9,8 +9,9 @@ if TYPE_CHECKING:
 
 _HIDDEN = {"head", "script", "style", "noscript", "template", "svg", "textarea", "select"}
 _CELLS = {"td", "th"}
-_INLINE = {"a", "abbr", "b", "bdi", "bdo", "button", "cite", "code", "data", "dfn", "em", "font", "i", "img", "input", "kbd", "label", "mark",
-           "q", "s", "samp", "small", "span", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr"}  # fmt: skip
+_INLINE = {"a", "abbr", "b", "bdi", "bdo", "button", "cite", "code", "data", "dfn", "em", "font", "i", "img",
+           "input", "kbd", "label", "mark", "q", "s", "samp", "small", "span", "strong", "sub", "sup",
+           "time", "tt", "u", "var", "wbr"}  # fmt: skip
 
 
 def readable(response: Response) -> str:
