@@ -11,7 +11,7 @@ from scrapekit.cli.options import load_settings
 from scrapekit.safe import safe
 
 if TYPE_CHECKING:
-    from scrapekit.messages import Response
+    from scrapekit.messages import Request, Response
     from scrapekit.settings import Settings
     from scrapekit.spider import Spider
 
@@ -39,17 +39,13 @@ def get(url: Any, settings: Settings) -> Response:
         ConfigError: It is no URL.
         RequestError: There is none. Both have a note that says what to do.
     """
-    from scrapekit import Failed, Request, fetch
-    from scrapekit.errors import ConfigError, RequestInvalid, request_error
+    from scrapekit.errors import request_error
+    from scrapekit.messages import Failed
+    from scrapekit.project import fetch
 
     if isinstance(url, str):
         shown = [status for status in range(400, 600) if status not in settings.retry.statuses]
-        try:
-            url = Request(url, handle_statuses=tuple(shown))
-        except RequestInvalid as error:
-            wrong = ConfigError(str(error))
-            wrong.add_note("a URL looks like https://example.org/page")
-            raise wrong from error
+        url = request_to(url).replace(handle_statuses=tuple(shown))
     with logging_to(None, logging.ERROR):  # what it failed of is raised below
         (result,) = fetch(url, settings=settings)
     if isinstance(result, Failed):
@@ -60,6 +56,19 @@ def get(url: Any, settings: Settings) -> Response:
     if result.status >= 400:
         print_line(f"{safe(result.url)}: status {result.status}")
     return result
+
+
+def request_to(url: str) -> Request:
+    """A request to a URL that was typed. Raises ConfigError, with a note that says what to do."""
+    from scrapekit.errors import ConfigError, RequestInvalid
+    from scrapekit.messages import Request
+
+    try:
+        return Request(url)
+    except RequestInvalid as error:
+        wrong = ConfigError(str(error))
+        wrong.add_note("a URL looks like https://example.org/page")
+        raise wrong from error
 
 
 def get_with(url: str, overrides: tuple[str, ...], settings_file: str | None) -> Response:
