@@ -21,7 +21,7 @@ _OPEN = ("pending", "leased")
 _LOST = ("failed", "quarantined")
 
 
-@click.group("jobs", short_help="List the jobs, look into one, remove some.", invoke_without_command=True)
+@click.group("jobs", short_help="List the jobs, look into one, repair or remove some.", invoke_without_command=True)
 @click.pass_context
 def jobs_command(ctx: click.Context) -> None:
     """List the jobs of this folder, the latest first: spider, state, when it was started, how many requests are done,
@@ -35,6 +35,7 @@ def jobs_command(ctx: click.Context) -> None:
     scrapekit jobs show
     scrapekit jobs rm books-20261120-184501
     scrapekit jobs rm --finished --older-than 30
+    scrapekit jobs repair books-20261120-184501
     """  # noqa: D205, D301  (\b is click's: it leaves these lines as they are)
     ctx.with_resource(logging_to(None, logging.WARNING))
     if ctx.invoked_subcommand is None:
@@ -103,6 +104,29 @@ def rm_command(names: tuple[str, ...], *, finished: bool, older_than: int | None
     for job in chosen:
         jobs.remove(job)
         click.echo(f"removed {safe(job)}")
+
+
+@jobs_command.command("repair")
+@click.argument("job")
+def repair_command(job: str) -> None:
+    """Find out which items of JOB its output does not hold any more as they were written, and requeue their pages.
+
+    Everything from the first change on is fetched and written again when the job is resumed. The output is not touched
+    before that.
+    """
+    from scrapekit.project.repairing import repair
+
+    with _jobs().open(job) as opened:
+        done = repair(opened, Path.cwd())
+        name = opened.record.source or opened.record.spider
+    if not done.lines:
+        click.echo(f"nothing is missing: {safe(done.output)} holds all that job {job} has written")
+        return
+    click.echo(
+        f"{done.lines:,} items are gone from {safe(done.output)}, or stand behind the first change, at byte "
+        f"{done.kept:,}: {done.requests:,} requests are queued again"
+    )
+    click.echo(f"to go on: scrapekit crawl {safe(name)} --resume {job}")
 
 
 def _list() -> None:

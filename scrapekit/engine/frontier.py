@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from hashlib import blake2b
 from operator import itemgetter
 from typing import Any, Literal
 
@@ -28,6 +29,8 @@ _END = f"""UPDATE requests SET finished = ?, state = ?, not_before = ?, attempts
 _ADD = """INSERT INTO requests
     (id, state, queued, fingerprint, host, url, callback, priority, depth, redirects, parent, extra)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_WRITTEN = """INSERT INTO written (at, position, lines, digest, keys)
+    SELECT ?, ?, ?, ?, coalesce(max(rowid), 0) FROM item_keys"""
 _TRIED = "INSERT INTO attempts (request, at, elapsed, status, bytes, error, location) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _LEASE = f"""UPDATE requests SET state = {LEASED} WHERE id IN (
     SELECT id FROM requests WHERE state = {PENDING} AND not_before = 0 AND host = ? ORDER BY priority DESC, id LIMIT ?
@@ -292,6 +295,9 @@ class Frontier:
         encoded = {key: msgspec.json.encode(value).decode() for key, value in batch.meta.items()}
         if encoded:
             db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", encoded.items())
+        if "output" in encoded:
+            digest = blake2b(b"\n".join(batch.lines), digest_size=16).digest()
+            db.execute(_WRITTEN, (now, encoded["output"], len(batch.lines), digest))
         return encoded
 
     def _read(self, sql: str, *values: Any) -> list[Any]:

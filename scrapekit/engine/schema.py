@@ -5,7 +5,7 @@ What docs/ledger.md describes is public: it keeps its names and meanings within 
 
 from __future__ import annotations
 
-VERSION = 5
+VERSION = 6
 
 PENDING, LEASED, DONE, FAILED, DROPPED, QUARANTINED = range(6)
 
@@ -47,6 +47,16 @@ CREATE TABLE attempts (
     bytes INTEGER NOT NULL,            -- of the decoded body
     error TEXT,                        -- NULL: it was a success, or a redirect
     location TEXT                      -- where a redirect led
+);
+
+-- Which lines of the output came from which requests: those that ended at the same time. One row a commit with lines.
+CREATE TABLE written (
+    id INTEGER PRIMARY KEY,
+    at REAL,                           -- as in requests.finished
+    position TEXT NOT NULL,            -- JSON: the end of the output after it
+    lines INTEGER NOT NULL,
+    digest BLOB NOT NULL,              -- BLAKE2b of the lines
+    keys INTEGER NOT NULL              -- rows of item_keys until then
 );
 
 CREATE TABLE hosts (host TEXT PRIMARY KEY, not_before REAL NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID;

@@ -34,10 +34,8 @@ class Watchdog:
         tick, self._looked_at = min(now - self._looked_at, _LONGEST_TICK), now
         ages = {}
         for lease_id, (queued, sent_at, *_) in flights.items():
-            if lease_id < 0:
-                continue
             before, age = self._ages.get(lease_id, (None, 0.0))
-            aged = age + tick if before == sent_at else 0.0
+            aged = age + tick if before == sent_at and lease_id > 0 else 0.0
             limit = self._limit(queued.request)
             if (age <= limit < aged and not self._fleet.abandon(lease_id, by_force=False)) or (
                 age <= limit + GRACE_SECONDS < aged and not self._fleet.abandon(lease_id, by_force=True)

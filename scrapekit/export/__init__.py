@@ -4,12 +4,14 @@ from scrapekit.export.formats import Options, format_of
 from scrapekit.export.output import open_output, resume_output
 from scrapekit.export.rejected import rejected_beside, write_rejected
 from scrapekit.export.sink import NullSink, Sink
+from scrapekit.export.verify import groups_intact
 
 __all__ = [
     "NullSink",
     "Options",
     "Sink",
     "format_of",
+    "groups_intact",
     "open_output",
     "rejected_beside",
     "resume_output",

@@ -33,7 +33,10 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}  # what fi
 _POSITION = {"offset", "mark"}
 _GZIP_POSITION = _POSITION | {"crc", "size"}
 _DEFAULTS = Options()
-_ADVICE = "put it back as the crawl left it, or start a new crawl"
+_ADVICE = (
+    "put it back as the crawl left it, or have what is gone fetched again (scrapekit jobs repair JOB), "
+    "or start a new crawl"
+)
 
 
 def open_output(

@@ -37,9 +37,8 @@ def serve(pipe: Connection, workers: int, make: Callable[[], tuple[Worker, Sourc
         make: Builds the worker and the downloader that it uses.
     """
     # What a terminal or a service manager tells the parent reaches us too: the parent alone decides what it means.
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if number := getattr(signal, name, None):  # Windows has no SIGHUP
-            signal.signal(number, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # Windows has no SIGHUP
+        signal.signal(number, signal.SIG_IGN)
     give_memory_back()
     try:
         worker, downloader = make()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from concurrent.futures import thread as executors
 from queue import Empty, SimpleQueue
-from threading import Thread, current_thread
+from threading import Thread, current_thread, get_ident
 from typing import Any
 
 from scrapekit.errors import FleetError, Quarantined
@@ -129,7 +129,7 @@ class ThreadFleet:
     def _work(self, hand: _Hand) -> None:
         """What each thread does, from its first lease to its last."""
         process, post, held = self._worker.process, self._post, self._held
-        hand.thread = current_thread()
+        hand.thread, hand.ident = current_thread(), get_ident()
         try:
             while (lease := self._take()) is not None and not self._closed:
                 held[lease.id] = hand
@@ -157,12 +157,13 @@ class _Hand:
 
     task: Future[None]
     thread: Thread | None = None  # until it begins
+    ident = 0
 
     def stack(self) -> str:
         """Where it is now, as the lines of a traceback."""
-        frame = sys._current_frames().get(self._ident)  # noqa: SLF001  (documented, for debuggers)
-        lines = traceback.format_stack(frame)[-_FRAMES:] if frame else []
-        return storable(masked("".join(["Stack of its thread (most recent call last):\n", *lines])))
+        frame = sys._current_frames().get(self.ident)  # noqa: SLF001  (documented, for debuggers)
+        lines = "".join(traceback.format_stack(frame)[-_FRAMES:]) if frame else ""
+        return storable(masked(f"Stack of its thread (most recent call last):\n{lines}"))
 
     def leave(self) -> None:
         """Let the program end without it: the interpreter joins what stands in this mapping at its exit."""
@@ -171,8 +172,4 @@ class _Hand:
 
     def end(self) -> None:
         """Have SystemExit raised in it, as soon as it runs Python again."""
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._ident), ctypes.py_object(SystemExit))
-
-    @property
-    def _ident(self) -> int:
-        return 0 if self.thread is None or self.thread.ident is None else self.thread.ident
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.ident), ctypes.py_object(SystemExit))

@@ -106,11 +106,12 @@ class FakeFleet(Inbox):
             if not isinstance(event, Lease):
                 event()
                 continue
+            self.open -= 1
             outcome = self._process(event)
             if outcome is None:
+                self.open += 1
                 self._hanging.add(event.id)
                 continue
-            self.open -= 1
             if isinstance(outcome, Outcome):
                 outcome.elapsed = latency if outcome.status else 0.0
             self.post(outcome)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 import os
@@ -126,6 +127,69 @@ def test_what_others_append_to_the_output_of_a_job_that_was_left_is_refused_and_
     again = shell.run(*resume_command(said))
     assert again.returncode == 0, again.stderr
     assert_complete(output, site)
+
+
+def shorten(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def change(path: Path) -> None:
+    """Somewhere in the middle, where a resume does not look."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("spoil", [shorten, change, Path.unlink])
+@pytest.mark.parametrize("name", ["books.jsonl", "books.jsonl.gz", "books.csv"])
+def test_what_is_gone_from_an_output_is_fetched_again_after_a_repair(name, spoil, shell, site, project):
+    """Of a job that was interrupted and resumed to its end, so that it has groups of both runs."""
+    output = project / name
+    said = interrupted(shell, site, output)
+    assert shell.run(*resume_command(said)).returncode == 0
+    job = the_job(project)
+    lines = job / "items.jsonl" if name == "books.csv" else output
+    fine = shell.run("jobs", "repair", job.name)
+    assert (fine.returncode, fine.stdout[:19]) == (0, "nothing is missing:"), fine.stderr
+
+    spoil(lines)
+    repaired = shell.run("jobs", "repair", job.name)
+    assert repaired.returncode == 0, repaired.stderr
+    gone, again = repaired.stdout.splitlines()
+    assert 0 < int(gone.split()[0]) <= BOOKS
+    again = shell.run(*resume_command(again))
+    assert again.returncode == 0, again.stderr
+    if name == "books.csv":
+        assert len(output.read_text(encoding="utf-8").splitlines()) == BOOKS + 1
+        return
+    if name.endswith(".gz"):
+        output = project / "plain.jsonl"
+        output.write_bytes(gzip.decompress(lines.read_bytes()))
+    assert_complete(output, site)
+    assert f"  items        {BOOKS}\n" in again.stderr
+
+
+def test_a_repair_of_what_has_no_job_or_an_output_that_was_appended_to_and_is_gone_is_refused(shell, site, output):
+    unknown = shell.run("jobs", "repair", "nobody")
+    assert unknown.returncode == 2
+    assert one_line(unknown.stderr).startswith("scrapekit: error: there is no job 'nobody'")
+    output.write_text('{"before": 1}\n')
+    process = shell.start("crawl", "books", "-a", f"url={site.url}", "-o", output.name, *FAST)
+    assert wait_until(lambda: len(site.targets) >= 40, process)
+    process.kill()
+    process.communicate()
+    output.unlink()
+    refused = shell.run("jobs", "repair", the_job(shell.folder).name)
+    assert refused.returncode == 2
+    assert "does not hold any more what was in it before" in one_line(refused.stderr)
+
+
+def test_the_output_of_a_stream_can_not_be_repaired(shell, site):
+    done = shell.run("crawl", "books", "-q", "-a", f"url={site.url}", "-o", "-", "--max-pages", "3", *FAST)
+    assert done.returncode == 0, done.stderr
+    refused = shell.run("jobs", "repair", the_job(shell.folder).name)
+    assert refused.returncode == 2
+    assert "its output is a stream" in one_line(refused.stderr)
 
 
 # The frontier

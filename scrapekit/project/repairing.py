@@ -1,0 +1,108 @@
+"""Repairing a job whose output has lost lines: the requests that they came from go back into its queue."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from scrapekit.engine import Frontier, Stats
+from scrapekit.engine.schema import DONE, FAILED, PENDING
+from scrapekit.errors import FrontierError, JobNotFound, OutputMismatch
+from scrapekit.export import format_of, groups_intact
+from scrapekit.project.job import Job
+
+_LOST = f"finished IN (SELECT at FROM written WHERE id > ?) AND state IN ({DONE}, {FAILED})"
+_COUNT = f"""SELECT state, count(*) FROM requests
+    WHERE {_LOST} AND (status IS NULL OR status NOT BETWEEN 300 AND 399) GROUP BY state"""
+_REQUEUE = f"""UPDATE requests
+    SET state = {PENDING}, not_before = 0, attempts = 0, status = NULL, error = NULL, finished = NULL WHERE {_LOST}"""
+
+
+class Repair(Struct, frozen=True):
+    """What a repair came to.
+
+    Args:
+        lines: That are no longer in the output as they were written, or behind one that is not.
+        requests: That will be made again for them.
+        kept: Bytes from the start of the output that are as they were; the next run cuts off the rest.
+        output: The file.
+    """
+
+    lines: int
+    requests: int
+    kept: int
+    output: str
+
+
+def repair(job: Job, root: Path) -> Repair:
+    """Look at each group of lines that a job has committed, and requeue those that its output does not hold any more.
+
+    From the first group that is not there as it was written, all are requeued. If something was lost, the job can be
+    resumed then, also if it had finished. The output itself is not touched here.
+
+    Args:
+        job: Its lock is held.
+        root: The folder that the output's path is relative to.
+
+    Raises:
+        JobNotFound: Another job has taken over its output, or that is a stream, which nobody can look at again.
+        OutputMismatch: What was in the file before the job began is gone.
+        FrontierError: The job's state can't be used.
+    """
+    record = job.record
+    if record.replaced_by:
+        raise JobNotFound(f"job {job.id} can't be repaired: job {record.replaced_by} has taken over its output")
+    path = root / record.output
+    if format_of(path) is not None:
+        path = job.spool_path
+    Frontier(str(job.frontier_path)).close()  # refuses what is none, or another version's
+    try:
+        with closing(sqlite3.connect(job.frontier_path, isolation_level=None)) as db:
+            groups = [
+                (number, msgspec.json.decode(position), lines, digest)
+                for number, position, lines, digest in db.execute("SELECT id, position, lines, digest FROM written")
+            ]
+            if not groups or "offset" not in groups[0][1]:
+                raise JobNotFound(f"job {job.id} can't be repaired: its output is a stream, or it has not begun")
+            good = groups_intact(path, [(position, digest) for _, position, _, digest in groups])
+            if not good:
+                raise OutputMismatch(
+                    f"{path} does not hold any more what was in it before job {job.id} began: put it back, or start "
+                    "a new crawl"
+                )
+            lines = sum(count for _, _, count, _ in groups[good:])
+            last, position, *_ = groups[good - 1]
+            requests = 0
+            if lines:
+                job.finish("interrupted")  # before the commit: one that can be resumed in vain does no harm
+                requests = _requeue(db, last, position, lines)
+    except sqlite3.Error as error:
+        raise FrontierError(f"{job.frontier_path}: the crawl's state can't be used: {error}") from error
+    return Repair(lines, requests, position["offset"], str(path))
+
+
+def _requeue(db: sqlite3.Connection, last: int, position: dict[str, Any], lines: int) -> int:
+    """Make all that was written after the group ``last`` unwritten; the number of requests."""
+    found = db.execute("SELECT value FROM meta WHERE key = 'stats'").fetchone()
+    stats = msgspec.json.decode(found[0], type=Stats, strict=False)
+    db.execute("BEGIN IMMEDIATE")
+    counts: dict[int, int] = dict(db.execute(_COUNT, (last,)).fetchall())
+    stats.items -= lines
+    stats.pages -= counts.get(DONE, 0)
+    stats.failed -= counts.get(FAILED, 0)
+    db.execute(f"DELETE FROM rejected WHERE request IN (SELECT id FROM requests WHERE {_LOST})", (last,))
+    requests = db.execute(_REQUEUE, (last,)).rowcount
+    db.execute("DELETE FROM item_keys WHERE rowid > (SELECT keys FROM written WHERE id = ?)", (last,))
+    db.execute("DELETE FROM written WHERE id > ?", (last,))
+    meta = {"stats": stats, "output": position, "ended": False}
+    db.executemany(
+        "INSERT OR REPLACE INTO meta VALUES (?, ?)",
+        [(key, msgspec.json.encode(value).decode()) for key, value in meta.items()],
+    )
+    db.execute("COMMIT")
+    return requests
