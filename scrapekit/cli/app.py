@@ -11,9 +11,11 @@ import click
 from scrapekit.cli.check import check_command
 from scrapekit.cli.crawl import crawl_command
 from scrapekit.cli.fetch import fetch_command
+from scrapekit.cli.init import init_command
 from scrapekit.cli.jobs import jobs_command
 from scrapekit.cli.listing import list_command
 from scrapekit.cli.live import print_line
+from scrapekit.cli.new import new_command
 from scrapekit.cli.parse import parse_command
 from scrapekit.cli.retry import retry_command
 from scrapekit.cli.select import select_command
@@ -78,6 +80,8 @@ def scrapekit(ctx: click.Context, *, version: bool) -> int | None:
 
 
 for _command in (
+    init_command,
+    new_command,
     crawl_command,
     list_command,
     settings_command,

@@ -21,7 +21,7 @@ def readable(response: Response) -> str:
         ParseError: The body is not what its media type says.
     """
     root: Any = getattr(response.doc, "root", None)
-    if root is None:
+    if root is None or isinstance(root, str):  # the document of a page without any element is a text
         return response.text
     lines = [" ".join(line.split()) for line in "".join(_pieces(root)).split("\n")]
     return "\n".join(line for line in lines if line)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from scrapekit.testing import Reply, SampleSite, serve
+from scrapekit.cli.reading import readable
+from scrapekit.testing import Reply, SampleSite, response, serve
 
 HTML = (("Content-Type", "text/html; charset=utf-8"),)
 PAGE = """<!doctype html><title>A page</title><script>var x = "<p>not this</p>"</script>
@@ -109,6 +110,11 @@ def test_fetch_shows_what_a_reader_sees(project, web):
     assert code == 0
     assert out.splitlines() == ["One & two", "Three four", "5 6", "next mail again", r"esc\x1b[31m"]
     assert project.run("fetch", f"{web.url}/plain", "--text").out == "no markup\n"
+
+
+def test_a_page_without_an_element_has_no_text():
+    assert readable(response(body="")) == ""
+    assert readable(response(body="<p>a<!-- b --><span>c</span><script>d<!-- e --></script>")) == "ac"
 
 
 def test_a_page_with_an_error_is_shown_and_is_exit_code_1(project, web):

@@ -1,0 +1,157 @@
+"""``scrapekit new``: a spider for a site, guessed from one of its pages."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from scrapekit.cli.options import override_option, settings_option
+from scrapekit.cli.page import get_with, request_to
+from scrapekit.safe import safe
+
+if TYPE_CHECKING:
+    from scrapekit.messages import Response
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_DEEP = 4  # levels of JSON in which a list is looked for
+_EMPTY = """\
+        # What 'scrapekit select URL SELECTOR' shows is what response.css() and response.xpath() find.
+        yield {"url": response.url, "title": response.css("title::text").get()}
+        # yield from response.follow_all("li.next a")
+"""
+
+
+class Draft(NamedTuple):
+    """What ``parse`` of the new spider does.
+
+    Args:
+        says: Its docstring.
+        body: Its lines.
+    """
+
+    says: str
+    body: str
+
+
+@click.command("new", short_help="Write a spider for a site, guessed from one of its pages.")
+@click.argument("name")
+@click.argument("url")
+@click.option("--empty", is_flag=True, help="Fetch nothing: write a plain spider, to be filled in.")
+@override_option
+@settings_option
+def new_command(name: str, url: str, *, empty: bool, overrides: tuple[str, ...], settings_file: str | None) -> None:
+    """Fetch URL as a crawl would, guess what is listed there, and write the spider NAME into spiders/NAME.py.
+
+    The records of the list, their fields and the link to the next page are guesses: look at the file. Nothing is
+    overwritten.
+
+    \b
+    scrapekit new shop https://books.toscrape.com/
+    scrapekit new shop https://books.toscrape.com/ --empty
+    """  # noqa: D301  (\b is click's: it leaves these lines as they are)
+    from scrapekit.cli.init import write_new
+    from scrapekit.cli.templates import spider
+    from scrapekit.errors import ConfigError, StatusError
+    from scrapekit.web import host_of
+
+    if not _NAME.fullmatch(name):
+        raise click.UsageError(f"NAME must be letters, digits, '_' and '-', and begin with a letter, not {name!r}")
+    path = Path("spiders", f"{name}.py")
+    taken = f"{path} is there already: choose another name, or delete it"
+    if path.exists():
+        raise ConfigError(taken)
+    if empty:
+        url, response, draft = request_to(url).url, None, Draft("A page: what to take from it.", _EMPTY)
+    else:
+        response = get_with(url, overrides, settings_file)
+        if response.status >= 400:
+            failure = StatusError(f"there is nothing to guess from a page of status {response.status}")
+            failure.add_note("give the URL of another page, or --empty")
+            raise failure
+        url, draft = response.url, draft_for(response)
+    if not write_new(path, spider(name, url, host_of(url), draft.says, draft.body)):
+        raise ConfigError(taken)
+    click.echo(f"wrote  {path}")
+    if response is not None:
+        click.echo(safe(_outcome(path, response)))
+    click.echo(f"\nnext:\n  scrapekit parse {shlex.quote(url)} --spider {name}")
+    click.echo(f"  scrapekit crawl {name} -O {name}.jsonl --max-pages 10")
+
+
+def draft_for(response: Response) -> Draft:
+    """What a spider may take from a page like ``response``. Pure.
+
+    Raises:
+        ParseError: The body is not what its media type says.
+    """
+    from scrapekit.parse import HtmlDocument
+
+    doc = response.doc
+    if isinstance(doc, HtmlDocument):
+        return _html(response)
+    if isinstance(doc, dict | list):
+        where = next(_lists(doc, ()), None)
+        source = "response.doc" + "".join(f"[{_quoted(key)}]" for key in where or ())
+        if where is None:
+            return Draft("A page: one item.", '        yield {"url": response.url, "data": response.doc}\n')
+        return Draft("A page: an item for each record.", f"        yield from {source}\n")
+    fields = '"url": response.url, "status": response.status, "size": response.size'
+    return Draft("A response: one item.", f"        yield {{{fields}}}\n")
+
+
+def _html(response: Response) -> Draft:
+    from scrapekit.cli.guess import next_page, records
+
+    found, following = records(response), next_page(response)
+    if found:
+        fields = "".join(
+            f'                "{field.name}": record.css({_quoted(field.query)}).get{"all" * field.many}(),\n'
+            for field in found.fields
+        )
+        body = f"        for record in response.css({_quoted(found.records)}):\n            yield {{\n{fields}"
+        body += "            }\n"
+    else:
+        body = (
+            "        yield {\n"
+            '            "url": response.url,\n'
+            '            "title": response.css("title::text").get(),\n'
+            '            "heading": response.css("h1 ::text").get(),\n'
+            "        }\n"
+        )
+    if following:
+        body += f"        yield from response.follow_all({_quoted(following)})\n"
+    what = "an item for each record" if found else "one item"
+    return Draft(f"A page: {what}{', and on to the next page' if following else ''}.", body)
+
+
+def _lists(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The keys to each list of objects in a JSON document."""
+    if isinstance(value, list):
+        if value and all(isinstance(each, dict) for each in value):
+            yield path
+    elif isinstance(value, dict) and len(path) < _DEEP:
+        for key, inner in value.items():
+            yield from _lists(inner, (*path, key))
+
+
+def _quoted(text: str) -> str:
+    """``text`` as a Python literal, in double quotes where it has none."""
+    literal = repr(text)
+    return f'"{literal[1:-1]}"' if literal[0] == "'" and '"' not in text else literal
+
+
+def _outcome(path: Path, response: Response) -> str:
+    """What the new spider makes of the page that it was guessed from."""
+    from scrapekit.messages import Request
+    from scrapekit.project.spiders import load_spider
+
+    yielded = list(load_spider(str(path), Path.cwd())().parse(response))
+    items = [each for each in yielded if not isinstance(each, Request)]
+    fields = f", with {', '.join(items[0])}" if items else ""
+    following = ", and the link to the next page" if len(items) < len(yielded) else ""
+    return f"{len(items)} item{'s'[: len(items) != 1]} on this page{fields}{following}"
