@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 LANGUAGES = {"python", "pycon", "yaml", "console", "sql", "toml", "text", ""}
 # What examples may start besides our own command and files of this checkout.
-PROGRAMS = {"apt-get", "dpkg", "head", "make", "python3", "sort", "source", "sqlite3", "wc"}
+PROGRAMS = {"apt-get", "cd", "dpkg", "head", "make", "python3", "sort", "source", "sqlite3", "wc"}
 TARGETS = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 

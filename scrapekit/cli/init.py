@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from scrapekit.safe import safe
+from scrapekit.safe import safe, safe_lines
 
 
 @click.command("init", short_help="Start a project: settings, a spider, a test.")
@@ -40,7 +40,7 @@ def init_command(folder: str) -> None:
         "scrapekit crawl quotes -O quotes.jsonl",
         "scrapekit new NAME URL    # a spider for your site",
     ):
-        click.echo(f"  {safe(step)}")
+        click.echo(f"  {safe_lines(step)}")
 
 
 def write_new(path: Path, text: str) -> bool:

@@ -66,14 +66,12 @@ def test_init_overwrites_nothing(project):
 
 
 def test_init_says_why_it_can_not_write(project):
-    project.write("file", "")
-    assert project.run("init", "file").err.startswith(
-        "scrapekit: error: file/settings.yaml can't be written: Not a dir"
-    )
-    project.write("else/spiders", "")
-    code, _, err = project.run("init", "else")
+    (project.folder / "file").touch()
+    said = "scrapekit: error: file: a file, where a folder is needed: choose another DIR\n"
+    assert project.run("init", "file") == (2, "", said)
+    code, _, err = project.run("init", "file/below")
     assert code == 2
-    assert err == "scrapekit: error: else/spiders: a file, where a folder is needed: choose another DIR\n"
+    assert err == "scrapekit: error: file/below/settings.yaml can't be written: Not a directory\n"
 
 
 def test_each_line_of_the_settings_that_init_writes_can_be_taken_back_alone(tmp_path):
@@ -174,7 +172,7 @@ def page(body, kind="text/html"):
 
 def guessed(body):
     found = guess.records(page(body))
-    return found and (found.records, found.count, [tuple(field) for field in found.fields])
+    return found and (found.records, found.size, [tuple(field) for field in found.fields])
 
 
 def test_rows_of_a_table_have_the_names_of_its_columns():
