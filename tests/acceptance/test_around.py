@@ -362,7 +362,8 @@ def test_code_that_never_returns_is_reported_with_its_stack_and_the_crawl_goes_o
     ids=["segfault", "memory"],
 )
 def test_a_callback_that_crashes_or_eats_all_memory_costs_its_own_page_only(way, said, shell, site):
-    done, urls = bad_crawl(shell, site, way, "--fleet", "processes:2", *LIMITS)
+    patient = ("-s", "crawl.callback_timeout=60")  # to fill the memory may take its time
+    done, urls = bad_crawl(shell, site, way, "--fleet", "processes:2", *LIMITS, *patient)
     assert done.returncode == 0, done.stderr
     assert urls == GOOD
     assert said.format(site.url) in done.stderr

@@ -5,10 +5,22 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from scrapekit.messages import Failed, Fetched, Lease, Link, Outcome, Page, Redirected, Request, Seeded, Yielded
+from scrapekit.messages import (
+    Failed,
+    Fetched,
+    Lease,
+    Link,
+    Outcome,
+    Page,
+    Redirected,
+    Rejected,
+    Request,
+    Seeded,
+    Yielded,
+)
 
 LINK = Link("https://example.org/", "example.org", b"\0" * 16, "parse", 1, b'{"method":"HEAD"}')
-YIELDED = Yielded([b'{"a":1}'], [LINK], {"old": 2}, ["bad item"], "enough")
+YIELDED = Yielded([b'{"a":1}'], {0: b"k" * 16}, [LINK], {"old": 2}, [Rejected("bad item", "{}")], "enough")
 PAGE = Page("https://example.org/robots.txt", 200, [("Content-Type", "text/plain")], b"\xff")
 OUTCOMES = [
     Fetched(
