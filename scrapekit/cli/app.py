@@ -9,7 +9,9 @@ from typing import Any
 import click
 
 from scrapekit.cli.check import check_command
+from scrapekit.cli.completion import completion_command
 from scrapekit.cli.crawl import crawl_command
+from scrapekit.cli.doctor import doctor_command
 from scrapekit.cli.fetch import fetch_command
 from scrapekit.cli.init import init_command
 from scrapekit.cli.jobs import jobs_command
@@ -93,6 +95,8 @@ for _command in (
     parse_command,
     select_command,
     shell_command,
+    doctor_command,
+    completion_command,
 ):
     scrapekit.add_command(_command)
 

@@ -99,7 +99,9 @@ def test_a_checkout_that_is_not_installed_has_no_version(project, monkeypatch):
     assert project.run("--version") == (0, "scrapekit (not installed: this is a checkout)\n", "")
 
 
-@pytest.mark.parametrize("command", ["crawl", "fetch", "init", "list", "new", "parse", "select", "settings", "shell"])
+@pytest.mark.parametrize(
+    "command", ["completion", "crawl", "doctor", "fetch", "init", "list", "new", "parse", "select", "settings", "shell"]
+)
 def test_every_command_helps_with_examples(project, command):
     code, out, err = project.run(command, "--help")
     assert (code, err) == (0, "")
