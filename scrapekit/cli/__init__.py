@@ -1,4 +1,4 @@
-"""The command line: ``scrapekit crawl``, ``list``, ``settings`` and ``check``."""
+"""The command line: the program ``scrapekit`` and its commands."""
 
 from scrapekit.cli.app import main
 from scrapekit.cli.process import entry

@@ -63,6 +63,9 @@ def scrapekit(ctx: click.Context, *, version: bool) -> int | None:
     """Scrape web sites with a thread-pooled, polite, crash-safe crawler.
 
     \b
+    scrapekit init                      start a project in this folder
+    scrapekit new shop URL              write a spider for a site, guessed from a page
+    scrapekit select URL 'h1::text'     what a selector finds on a page; see fetch, parse and shell
     scrapekit list                      the spiders of this folder
     scrapekit crawl quotes              run one of them
     scrapekit crawl quotes --resume     go on where it was interrupted
@@ -71,6 +74,7 @@ def scrapekit(ctx: click.Context, *, version: bool) -> int | None:
     scrapekit why URL                   what became of a URL, and why
     scrapekit retry JOB                 try again what has failed
     scrapekit check quotes              whether it still gives the items that it gave for recorded pages
+    scrapekit doctor                    whether this machine is fit for a crawl
     """  # noqa: D301  (\b is click's: it leaves these lines as they are)
     if version:
         click.echo(f"scrapekit {_version()}")

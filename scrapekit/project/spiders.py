@@ -49,7 +49,9 @@ def find_spiders(folder: Path) -> list[Found]:
         SpiderNotFound: The folder does not exist.
     """
     if not folder.is_dir():
-        raise SpiderNotFound(f"there is no folder {folder.name!r} in {folder.parent.resolve()}")
+        raise SpiderNotFound(
+            f"there is no folder {folder.name!r} in {folder.parent.resolve()}: 'scrapekit init' starts a project"
+        )
     found: list[Found] = []
     for path in sorted(folder.glob("[!_.]*.py")):
         try:

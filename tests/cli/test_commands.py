@@ -48,7 +48,9 @@ def test_list_without_spiders_is_an_error(project):
     (project.folder / "spiders/pages.py").unlink()
     assert project.run("list") == (2, "", "scrapekit: error: there are no spiders in spiders/\n")
     (project.folder / "spiders").rmdir()
-    assert project.run("list").err == f"scrapekit: error: there is no folder 'spiders' in {project.folder}\n"
+    assert project.run("list").err == (
+        f"scrapekit: error: there is no folder 'spiders' in {project.folder}: 'scrapekit init' starts a project\n"
+    )
 
 
 def test_settings_show_every_value_and_who_set_it(project):

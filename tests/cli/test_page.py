@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import types
 import webbrowser
@@ -189,6 +190,7 @@ print(view().read_text())
 def test_the_shell_runs_what_comes_through_a_pipe(project, web, monkeypatch):
     opened = []
     monkeypatch.setattr(webbrowser, "open", opened.append)
+    monkeypatch.setattr(tempfile, "tempdir", str(project.folder))
     monkeypatch.setattr(sys, "stdin", io.StringIO(SCRIPT))
     code, out, err = project.run("shell", f"{web.url}/page")
     assert (code, err) == (0, f"{web.url}/gone: status 404\n")

@@ -169,7 +169,10 @@ def test_an_unknown_name_may_be_in_a_file_that_is_broken():
 def test_a_project_without_spiders_says_so(project):
     assert refusal("quotes", SpiderNotFound) == "there is no spider 'quotes' in spiders/, which has no spiders"
     (project / "spiders").rmdir()
-    assert refusal("quotes", SpiderNotFound) == f"there is no folder 'spiders' in {project}"
+    assert (
+        refusal("quotes", SpiderNotFound)
+        == f"there is no folder 'spiders' in {project}: 'scrapekit init' starts a project"
+    )
 
 
 def test_a_name_that_two_files_have_is_an_error():
