@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -141,6 +142,26 @@ def test_a_page_that_does_not_come_is_said_with_cause_and_fix(project, web, comm
     assert line.startswith("scrapekit: error: ")
     assert said in line
     assert fix in hint
+
+
+def test_ctrl_c_ends_a_page_that_does_not_come_with_130(project):
+    asked, answer = threading.Event(), threading.Event()
+
+    def app(request):
+        asked.set()
+        assert answer.wait(60)
+        return Reply(b"")
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore the signal
+    try:
+        with serve(app) as server, project.start("fetch", server.url) as process:
+            assert asked.wait(60)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate()
+            answer.set()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (process.returncode, out, err) == (130, "", "\nscrapekit: error: interrupted\n")
 
 
 def test_what_looks_at_a_page_keeps_to_the_settings_of_the_folder(project, web):
