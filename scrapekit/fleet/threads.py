@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from concurrent.futures import thread as executors
 from queue import Empty, SimpleQueue
 from threading import Thread, current_thread, get_ident
+from time import sleep
 from typing import Any
 
 from scrapekit.errors import FleetError, Quarantined
@@ -18,6 +19,7 @@ from scrapekit.messages import Failed, Lease, Outcome
 from scrapekit.messages.reason import storable
 from scrapekit.safe import masked
 
+_LOOKS, _LOOK_APART = 5, 0.006  # seconds: more than the interpreter lets one thread run while others want to
 _LOOK_SECONDS = 1.0  # how often a thread that waits looks whether the program is over
 _MOST_ABANDONED = 1000  # threads; more would eat the memory
 _FRAMES = 20  # innermost frames of a stack
@@ -78,7 +80,8 @@ class ThreadFleet:
         self._hands.remove(hand)
         where = hand.stack()
         hand.leave()
-        hand.end()
+        if hand.runs():
+            hand.end()
         try:
             self._hire(1)
         except RuntimeError as error:
@@ -170,6 +173,19 @@ class _Hand:
         if self.thread is not None:
             getattr(executors, "_threads_queues", {}).pop(self.thread, None)
 
+    def runs(self) -> bool:
+        """Whether it runs Python, and does not wait in C: its frame moves on while we look."""
+        seen = set()
+        for _ in range(_LOOKS):
+            frame = sys._current_frames().get(self.ident)  # noqa: SLF001  (as above)
+            seen.add(None if frame is None else (id(frame), frame.f_lasti))
+            sleep(_LOOK_APART)
+        return len(seen) > 1
+
     def end(self) -> None:
-        """Have SystemExit raised in it, as soon as it runs Python again."""
+        """Have SystemExit raised in it. Only for one that :meth:`runs`.
+
+        Until it notices, the interpreter is on alert: all other threads run slower, and in Python 3.11 those that a
+        debugger or a coverage tool traces don't run at all. A thread that waits in C may never notice.
+        """
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.ident), ctypes.py_object(SystemExit))

@@ -71,7 +71,7 @@ def servers(tmp_path):
     }
     made["plain"].routes = {"/robots.txt": reply("", status="404 Not Found"), "*": reply("hello")}
     made["proxy"].routes = {"*": proxying(PROXY_BASIC)}
-    made["dead"].routes = {"*": reply("", status="502 Bad Gateway")}
+    made["dead"].routes = {"*": reply("", status="407 Proxy Authentication Required")}
     made["socks"].user, made["socks"].password = b"me", SOCKS.encode()
     yield made
     for site in made.values():
