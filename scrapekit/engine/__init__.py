@@ -1,5 +1,6 @@
 """The brain: the one thread that owns a crawl's state, and makes it durable. It knows the fleet only as a protocol."""
 
+from scrapekit.engine.admission import Admission
 from scrapekit.engine.clock import Clock, SteadyClock
 from scrapekit.engine.contract import Audience, Fleet, Inbox, Output, Seeds
 from scrapekit.engine.engine import Engine
@@ -14,6 +15,7 @@ from scrapekit.engine.seeds import SeedThread
 from scrapekit.engine.stats import Snapshot, Stats, Tally
 
 __all__ = [
+    "Admission",
     "Audience",
     "Clock",
     "Engine",

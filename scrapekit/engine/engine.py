@@ -319,5 +319,5 @@ class Engine:
             failed=stats.failed,
             retries=stats.retries,
             waiting=tuple(self._scheduler.waiting(now)),
-            last_error=self._outcomes.last_error,
+            last_error=self._outcomes.ends.last_error,
         )

@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from scrapekit.engine.admission import Admission
 from scrapekit.engine.batch import Batch
+from scrapekit.engine.ends import Ends
 from scrapekit.engine.frontier import Frontier
 from scrapekit.engine.host import Queued
 from scrapekit.engine.host_pages import HostPages
@@ -17,26 +19,20 @@ from scrapekit.engine.proxies import Proxies
 from scrapekit.engine.retry import Retry, RetryPolicy
 from scrapekit.engine.robots import Robots
 from scrapekit.engine.scheduler import Scheduler
-from scrapekit.engine.schema import DROPPED, FAILED, QUARANTINED
 from scrapekit.engine.stats import Stats
 from scrapekit.errors import (
     ConnectError,
     DeadlineExceeded,
     HostFull,
     ItemError,
-    OffSite,
     Quarantined,
     Skipped,
-    StatusError,
-    TooDeep,
     TooManyRedirects,
 )
 from scrapekit.messages import Failed, Fetched, Link, Outcome, Redirected, Yielded
 from scrapekit.safe import masked, safe_lines
 from scrapekit.web.cookiejar import CookieJar
-from scrapekit.web.scope import Scope
 from scrapekit.web.suffixes import same_site
-from scrapekit.web.traps import ANY_URL, UrlLimits, trap_in
 
 logger = logging.getLogger("scrapekit")
 
@@ -65,15 +61,12 @@ class Outcomes:
     Args:
         frontier: To look up where a redirect came from.
         scheduler: Gets slots back, and learns how the hosts do.
+        admission: Decides which requests are new and may be fetched.
         retry: Decides whether a failure is final.
         stats: The counters.
         robots: Gets the robots.txt that it asked for.
         jar: Gets the cookies.
         proxies: Learns which proxies fail.
-        scope: Where links and redirects may lead.
-        open_scope: Whether the hosts of the start requests widen the scope.
-        max_depth: Links that are deeper are skipped.
-        url_limits: Requests whose URLs go beyond are skipped.
         pages_per_host: A host that has given so many gives no more.
         max_redirects: Longer chains fail.
         quarantine_after: A request is given up with that many deaths of the process that had it.
@@ -86,15 +79,12 @@ class Outcomes:
         *,
         frontier: Frontier,
         scheduler: Scheduler,
+        admission: Admission,
         retry: RetryPolicy,
         stats: Stats,
         robots: Robots | None,
         jar: CookieJar | None,
         proxies: Proxies | None = None,
-        scope: Scope,
-        open_scope: bool,
-        max_depth: int | None = None,
-        url_limits: UrlLimits = ANY_URL,
         pages_per_host: int | None = None,
         max_redirects: int = 10,
         quarantine_after: int = 3,
@@ -103,22 +93,19 @@ class Outcomes:
     ) -> None:
         self._frontier = frontier
         self._scheduler = scheduler
+        self._admission = admission
         self._retry = retry
         self._robots = robots
         self._jar = jar
         self._proxies = proxies
-        self._scope = scope
-        self._open_scope = open_scope
-        self._max_depth = max_depth
-        self._url_limits = url_limits
         self._host_pages = HostPages(pages_per_host, frontier)
         self._max_redirects = max_redirects
         self._quarantine_after = quarantine_after
-        self._keep_failures = keep_failures
         self._every_attempt = every_attempt
-        self._seen = frontier.seen
         self._seeds_taken = frontier.get("seeds_taken", 0)
         self.stats = stats
+        self.ends = Ends(stats, keep_failures=keep_failures)
+        """Who tells of the requests that are given up."""
         self.batch = Batch()
         """The effects since the last commit."""
         self.errbacks: deque[tuple[Queued, Failed]] = deque()
@@ -128,10 +115,6 @@ class Outcomes:
         """What StopCrawl said, once a callback or pipeline has raised it."""
         self.failure: str | None = None
         """Why the crawl can't be called finished, although it has ended: ``start()`` raised."""
-        self.quarantined: list[str] = []
-        """URLs that were given up in this run: worker processes died of them, or their callback never returned."""
-        self.last_error = ""
-        """The newest failure in one line."""
 
     def take(self, outcome: Outcome, flight: Flight, now: float) -> None:
         """Everything that follows from an outcome."""
@@ -201,60 +184,34 @@ class Outcomes:
 
     def seed(self, link: Link) -> None:
         """A start request: it opens its host's domain, unless the spider says where it may go."""
-        self._widen_scope(link.host)
+        self._admission.widen(self.batch, link.host)
         self._seeds_taken += 1
         self.batch.meta["seeds_taken"] = self._seeds_taken
-        self._add(link, 0, None)
+        self._admission.add(self.batch, link, 0, None)
 
     def seeds_end(self, error: str | None) -> None:
         """There are no more start requests; ``error`` says what ``start()`` raised."""
         if error is None:
             self.batch.meta["seeds_done"] = True
         else:
-            self.failure = self.last_error = error
+            self.failure = self.ends.last_error = error
             logger.error("%s", safe_lines(error))
 
     def fail(self, queued: Queued, failed: Failed) -> None:
         """A request has failed for good: run its errback, or end it."""
         if queued.request.errback is not None and not failed.final:
             self.errbacks.append((queued, failed))
-            return
-        status = failed.status or None
-        kind = f"{failed.error} {status}" if failed.error == StatusError.__name__ else failed.error
-        url = masked(queued.request.url)
-        failed.message = masked(failed.message)
-        self.stats.failed += 1
-        self.stats.tally(self.stats.errors, kind, url, failed.message)
-        self.last_error = f"{kind}: {url}: {failed.message}"
-        logger.warning("%s", safe_lines(f"{url}: {kind}: {failed.message}"))
-        if failed.traceback:
-            logger.warning("%s", safe_lines(failed.traceback.rstrip()))
-        self.batch.end(queued.id, FAILED, status=status, error=f"{kind}: {failed.message}", attempts=queued.attempt + 1)
-        if self._keep_failures:
-            failed.request = queued.request
-            self.batch.kept.append(failed)
+        else:
+            self.ends.fail(self.batch, queued, failed)
 
     def drop(self, queued: Queued, kind: type[Skipped], message: str) -> None:
         """A request that is not to be fetched."""
-        message = masked(message)
-        self._skip(kind, queued.request.url, message)
-        self.batch.end(queued.id, DROPPED, error=f"{kind.__name__}: {message}", attempts=queued.attempt)
-        if self._keep_failures:
-            request = queued.request
-            self.batch.kept.append(
-                Failed(id=queued.id, error=kind.__name__, message=message, url=request.url, request=request, final=True)
-            )
+        self.ends.drop(self.batch, queued, kind, message)
 
     def _quarantine(self, queued: Queued, why: str, where: str | None = None) -> None:
         """Give a request up for good."""
         self._partial.pop(queued.id, None)
-        url = masked(queued.request.url)
-        self.stats.quarantined += 1
-        self.stats.tally(self.stats.errors, Quarantined.__name__, url, why)
-        self.quarantined.append(url)
-        self.last_error = f"{url}: {Quarantined.__name__}: {why}"
-        logger.error("%s", safe_lines("\n".join(filter(None, (self.last_error, where)))))
-        self.batch.end(queued.id, QUARANTINED, error=f"{Quarantined.__name__}: {why}", attempts=queued.attempt)
+        self.ends.quarantine(self.batch, queued, why, where)
 
     def _feed_back(self, outcome: Outcome, flight: Flight, now: float) -> None:
         """Tell the throttle how the host does."""
@@ -307,15 +264,8 @@ class Outcomes:
         stats.items += written
         if written < len(yielded.items):
             stats.count(stats.dropped, "duplicate", len(yielded.items) - written)
-        depth = queued.depth + 1
-        if self._max_depth is not None and depth > self._max_depth:
-            for link in yielded.links:
-                self._skip(TooDeep, link.url, f"deeper than crawl.max_depth ({self._max_depth})")
-        else:
-            fresh = self._seen.unknown(yielded.links)
-            stats.duplicates += len(yielded.links) - len(fresh)
-            for link in fresh:
-                self._add(link, depth, queued.id)
+        if yielded.links:
+            self._admission.found(batch, yielded.links, queued.depth + 1, queued.id)
         for reason, count in yielded.dropped.items():
             stats.count(stats.dropped, reason, count)
         for rejected in yielded.rejected:
@@ -333,21 +283,19 @@ class Outcomes:
             name = TooManyRedirects.__name__
             self.fail(queued, Failed(id=outcome.id, error=name, message=message, url=request.url))
             return
-        if self._open_scope and queued.depth == 0 and same_site(link.host, queued.host):
+        admission = self._admission
+        if admission.open_scope and queued.depth == 0 and same_site(link.host, queued.host):
             # example.org sends its visitors to www.example.org, or the other way round: that is where it starts then.
-            self._widen_scope(link.host)
-        if not request.dont_filter and not self._scope.allows(link.host):
-            self.drop(queued, OffSite, f"redirects to {link.url}, outside allowed_domains")
-            return
-        if (trap := trap_in(link.url, self._url_limits)) is not None:
-            self.drop(queued, trap.kind, f"redirects to {link.url}, {trap.message}")
+            admission.widen(self.batch, link.host)
+        if (refusal := admission.refusal(link, anywhere=request.dont_filter)) is not None:
+            self.drop(queued, *refusal)
             return
         if link.fingerprint is not None and link.fingerprint in self._frontier.redirect_chain(outcome.id):
             # Back to where the chain has been, as sites do that set a cookie first: the dupe filter must not stop it.
             detour = blake2b(link.fingerprint, digest_size=16, salt=outcome.id.to_bytes(8))
             link = replace(link, fingerprint=detour.digest())
         self.batch.end(outcome.id, status=outcome.status, attempts=queued.attempt)
-        self._add(link, queued.depth, outcome.id, queued.redirects + 1)
+        admission.add(self.batch, link, queued.depth, outcome.id, queued.redirects + 1)
 
     def _take_failure(self, outcome: Failed, queued: Queued, now: float) -> None:
         if not outcome.final:
@@ -360,7 +308,7 @@ class Outcomes:
                 if outcome.again is not None:
                     self.batch.again.append((outcome.again.extra, queued.id))
                 for link in outcome.first:
-                    self._add(link, queued.depth, queued.id)
+                    self._admission.add(self.batch, link, queued.depth, queued.id)
                 what = safe_lines(f"{queued.request.url}: {error}")
                 logger.info("%s; attempt %d in %.1f s", what, attempt + 1, verdict.wait)
                 return
@@ -371,29 +319,3 @@ class Outcomes:
             if yielded is not None:
                 self._take_yielded(yielded, queued)
         self.fail(queued, outcome)
-
-    def _widen_scope(self, host: str) -> None:
-        """The crawl starts at this host, so it may go there, unless the spider says where it may go."""
-        if self._open_scope and self._scope.add(host):
-            self.batch.scope.append((host,))
-
-    def _add(self, link: Link, depth: int, parent: int | None, redirects: int = 0) -> None:
-        """A request for the frontier, if it may be fetched and is not known to be there."""
-        identity = link.fingerprint
-        if identity is not None:
-            if identity in self._seen:
-                self.stats.duplicates += 1
-                return
-            if not self._scope.allows(link.host):
-                self._skip(OffSite, link.url, "outside allowed_domains")
-                return
-        if (trap := trap_in(link.url, self._url_limits)) is not None:
-            self._skip(trap.kind, link.url, trap.message)
-            return
-        if identity is not None:
-            self._seen.add(identity)
-        self.stats.queued += 1
-        self.batch.add(link, depth, parent, redirects)
-
-    def _skip(self, kind: type[Skipped], url: str, message: str) -> None:
-        self.stats.tally(self.stats.skipped, kind.__name__, url, message)

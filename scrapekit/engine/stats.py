@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from scrapekit.engine.host import Waiting
+from scrapekit.errors import Skipped
 from scrapekit.safe import masked
 
 _MOST_KINDS = 100
@@ -67,6 +68,10 @@ class Stats(Struct):
             table[kind] = Tally(count, masked(url), masked(message))
         else:
             found.count += count
+
+    def skip(self, kind: type[Skipped], url: str, message: str) -> None:
+        """Count a request that is not to be fetched."""
+        self.tally(self.skipped, kind.__name__, url, message)
 
 
 class Snapshot(Struct, frozen=True):

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Self
 
 import msgspec
 
 from scrapekit.engine import (
+    Admission,
     Audience,
     Engine,
     Frontier,
@@ -27,45 +28,17 @@ from scrapekit.engine import (
     SteadyClock,
 )
 from scrapekit.errors import RequestInvalid, SpiderError
-from scrapekit.export import NullSink, Options, Sink, open_output, rejected_beside, resume_output, write_rejected
 from scrapekit.fleet import Callbacks
 from scrapekit.messages import Request
 from scrapekit.project.hands import Hands
+from scrapekit.project.outputs import JobFiles, Outputs
 from scrapekit.project.report import CrawlReport
 from scrapekit.project.rules import Rules
 from scrapekit.project.sources import unhurried
-from scrapekit.settings import FailIf, RetrySettings, Settings
+from scrapekit.project.verdict import why_failed
+from scrapekit.settings import RetrySettings, Settings
 from scrapekit.spider import Spider, check_spider, start_hosts
 from scrapekit.web import CookieJar, Scope, UrlLimits
-
-
-class JobFiles(Protocol):
-    """Where a job keeps its state."""
-
-    @property
-    def id(self) -> str:
-        """Its name."""
-        ...
-
-    @property
-    def frontier_path(self) -> Path:
-        """The database."""
-        ...
-
-    @property
-    def in_flight_path(self) -> Path:
-        """What the workers have."""
-        ...
-
-    @property
-    def spool_path(self) -> Path:
-        """The items, for outputs that are made at the end."""
-        ...
-
-    @property
-    def rejected_path(self) -> Path:
-        """The items that were rejected."""
-        ...
 
 
 class Crawl:
@@ -106,11 +79,9 @@ class Crawl:
         settings = unhurried(settings)
         self._spider = spider
         self._job = job
-        self._append = not overwrite
         self._clock = SteadyClock()
         crawl, limits = settings.crawl, settings.crawl.limits
         self._fail_if = crawl.fail_if
-        fsync = crawl.durability == "power"
         with ExitStack() as opened:
             # An empty name is a temporary database: on the disk, so that memory is flat, and gone at the end.
             frontier = Frontier("" if job is None else str(job.frontier_path), crawl.durability)
@@ -137,18 +108,8 @@ class Crawl:
             self._hands = Hands(spider, settings, inbox.post, keep=keep, resume=resume)
             opened.callback(self._hands.close)
             # Last of all that can refuse what was asked for: until here, an old output is as it was.
-            self._output = opened.enter_context(
-                _closing(
-                    _open(
-                        frontier if resume else None,
-                        target,
-                        overwrite=overwrite,
-                        parents=parents,
-                        fsync=fsync,
-                        spool=None if job is None else job.spool_path,
-                        options=Options(settings.export.fields, settings.export.spreadsheet_safe),
-                    )
-                )
+            self._outputs = opened.enter_context(
+                Outputs(frontier, job, target, settings, overwrite=overwrite, parents=parents, resume=resume)
             )
             capacity = self._hands.fleet.capacity
             in_flight = InFlight(None if job is None else job.in_flight_path, capacity)
@@ -178,17 +139,21 @@ class Crawl:
             self._outcomes = Outcomes(
                 frontier=frontier,
                 scheduler=scheduler,
+                admission=Admission(
+                    frontier.seen,
+                    stats,
+                    scope,
+                    open_scope=open_scope,
+                    max_depth=crawl.max_depth,
+                    url_limits=UrlLimits(
+                        limits.url_length, limits.path_depth, limits.repeated_segments, limits.query_parameters
+                    ),
+                ),
                 retry=retry,
                 stats=stats,
                 robots=robots,
                 jar=jar,
                 proxies=proxies,
-                scope=scope,
-                open_scope=open_scope,
-                max_depth=crawl.max_depth,
-                url_limits=UrlLimits(
-                    limits.url_length, limits.path_depth, limits.repeated_segments, limits.query_parameters
-                ),
                 pages_per_host=limits.pages_per_host,
                 max_redirects=settings.http.max_redirects,
                 quarantine_after=crawl.quarantine_after,
@@ -203,7 +168,7 @@ class Crawl:
                 fleet=self._hands.fleet,
                 inbox=inbox,
                 seeds=seeds,
-                output=self._output,
+                output=self._outputs.items,
                 in_flight=in_flight,
                 clock=self._clock,
                 robots=robots,
@@ -239,13 +204,13 @@ class Crawl:
         try:
             reason = self.engine.run()
         finally:
-            rejected = self._write_rejected()
+            rejected = self._outputs.write_rejected()
         if reason != "interrupted":
-            self._output.finish()
+            self._outputs.items.finish()
         stats = self.engine.stats
         failure = self._outcomes.failure
         if failure is None and reason == "finished":
-            failure = _why_failed(stats, self._fail_if)
+            failure = why_failed(stats, self._fail_if)
         counts = self._frontier.counts()
         report = CrawlReport(
             spider=self._spider.name,
@@ -254,11 +219,11 @@ class Crawl:
             stats=stats,
             pool=self._hands.finish(),
             workers=self._hands.fleet.capacity,
-            output=self._output.name,
+            output=self._outputs.items.name,
             rejected=rejected,
             elapsed=self._clock.now() - started,
             pending=counts["pending"],
-            quarantined=(*self._quarantined, *self._outcomes.quarantined),
+            quarantined=(*self._quarantined, *self._outcomes.ends.quarantined),
             failure=failure,
             stopped_by=self._outcomes.stop_reason,
             start_error=self._outcomes.failure,
@@ -275,47 +240,12 @@ class Crawl:
         """Close everything; idempotent. Not from a worker."""
         self._opened.close()
 
-    def _write_rejected(self) -> str:
-        """Write the items that were rejected in all runs; the path of the file, empty where there is none."""
-        job = self._job
-        if job is not None:
-            path: Path | None = job.rejected_path
-        else:
-            path = rejected_beside(self._output.name) if self._output.name else None
-        append = job is None and self._append
-        if path is None or not write_rejected(path, self._frontier.rejected(), append=append):
-            return ""
-        return str(path)
-
-
-class _closing:  # noqa: N801  (like contextlib.closing, which is typed for objects that it doesn't need)
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-
-    def __enter__(self) -> Sink:
-        return self._sink
-
-    def __exit__(self, *_: object) -> None:
-        self._sink.close()
-
 
 def _check_callback(callbacks: Callbacks, name: str, count: int) -> None:
     try:
         callbacks.find(name)
     except RequestInvalid as error:
         raise SpiderError(f"{count} requests of the job wait for a callback that is gone: {error}") from error
-
-
-def _open(
-    resumed: Frontier | None, target: str | Path | None, *, overwrite: bool, parents: bool, **options: Any
-) -> Sink:
-    """The output, new or cut back to what the resumed frontier says was committed."""
-    if target is None:
-        return NullSink()
-    # A job that was killed before its first commit has no position: its output begins as it was asked for.
-    if resumed is None or (committed := resumed.get("output")) is None:
-        return open_output(target, overwrite=overwrite, parents=parents, **options)
-    return resume_output(target, committed, whole=resumed.get("ended", False), **options)
 
 
 def _limit(total: float, callback: float | None) -> Callable[[Request], float] | None:
@@ -333,27 +263,3 @@ def _retry(retry: RetrySettings) -> RetryPolicy:
         multiplier=retry.backoff.multiplier,
         max_retry_after=retry.max_retry_after,
     )
-
-
-def _why_failed(stats: Stats, limits: FailIf) -> str | None:
-    """Why a crawl that has come to its end can't be called a success; None where it can."""
-    if not stats.pages:
-        return _why_nothing(stats)
-    ended = stats.pages + stats.failed + stats.quarantined
-    share = (stats.failed + stats.quarantined) / ended
-    if limits.error_share is not None and share > limits.error_share:
-        return f"{share:.1%} of the requests failed, more than crawl.fail_if.error_share ({limits.error_share:.1%})"
-    if limits.items_below is not None and stats.items < limits.items_below:
-        return f"{stats.items} items, fewer than crawl.fail_if.items_below ({limits.items_below})"
-    return None
-
-
-def _why_nothing(stats: Stats) -> str:
-    """Why there is not one page."""
-    reasons = [*stats.errors.items(), *stats.skipped.items()]
-    if stats.quarantined:
-        return f"nothing was fetched: {stats.quarantined} requests killed their process or never returned"
-    if not reasons:
-        return "no start requests" if not stats.queued else "nothing was fetched"
-    kind, tally = max(reasons, key=lambda reason: reason[1].count)
-    return f"nothing was fetched: {kind}: {tally.url}: {tally.message}"

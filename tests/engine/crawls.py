@@ -6,7 +6,7 @@ from random import Random
 
 import msgspec
 
-from scrapekit.engine import Engine, Frontier, InFlight, Outcomes, RetryPolicy, Robots, Scheduler, Stats
+from scrapekit.engine import Admission, Engine, Frontier, InFlight, Outcomes, RetryPolicy, Robots, Scheduler, Stats
 from scrapekit.export import NullSink, open_output, resume_output
 from scrapekit.testing.clock import FakeClock
 from scrapekit.testing.fleet import FakeFleet, FakeSeeds
@@ -70,12 +70,14 @@ class Sim:
         )  # fmt: skip
         self.robots = Robots(self.frontier, self.retry, user_agent="simbot/1.0", ttl=ttl) if robots else None
         open_scope = scope == ()
+        stats = msgspec.convert(self.frontier.get("stats", {}), Stats, strict=False)
+        admission = Admission(
+            self.frontier.seen, stats, Scope(self.frontier.scope() if open_scope else scope),
+            open_scope=open_scope, max_depth=max_depth, url_limits=url_limits,
+        )  # fmt: skip
         self.outcomes = Outcomes(
-            frontier=self.frontier, scheduler=self.scheduler, retry=self.retry,
-            stats=msgspec.convert(self.frontier.get("stats", {}), Stats, strict=False),
-            robots=self.robots, jar=self.jar, scope=Scope(self.frontier.scope() if open_scope else scope),
-            open_scope=open_scope, max_depth=max_depth, max_redirects=max_redirects,
-            url_limits=url_limits, pages_per_host=pages_per_host,
+            frontier=self.frontier, scheduler=self.scheduler, admission=admission, retry=self.retry, stats=stats,
+            robots=self.robots, jar=self.jar, max_redirects=max_redirects, pages_per_host=pages_per_host,
             quarantine_after=quarantine_after, keep_failures=keep, every_attempt=every_attempt,
         )  # fmt: skip
         self.worker = self.web.worker(self.spider, **{"keep": keep, **(worker_options or {})})

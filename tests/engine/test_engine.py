@@ -205,7 +205,7 @@ def test_what_fails_every_time_fails_at_last():
     assert sim.web.visits[f"{A}bad"] == 3
     assert sim.stats.errors["StatusError 404"].url == f"{A}gone"
     assert sim.stats.errors["ConnectError"].message == "simulated ConnectError"
-    assert sim.outcomes.last_error.startswith("ConnectError: http://a.test/bad: ")
+    assert sim.outcomes.ends.last_error.startswith("ConnectError: http://a.test/bad: ")
     assert sim.counts["failed"] == 2
 
 
@@ -299,7 +299,7 @@ def test_the_lease_of_a_worker_that_died_is_given_back_and_quarantined_at_last()
     assert sim.urls() == [A, f"{A}good"]
     assert (sim.stats.quarantined, sim.stats.deaths, sim.counts["quarantined"]) == (1, 3, 1)
     assert [lease.alone for _, lease in sim.fleet.submitted if lease.request.url == f"{A}bad"] == [False, False, True]
-    assert "killed by signal 11" in sim.outcomes.last_error
+    assert "killed by signal 11" in sim.outcomes.ends.last_error
 
 
 def test_an_errback_whose_worker_died_begins_with_its_request_again():
@@ -677,7 +677,7 @@ def test_what_user_code_says_never_breaks_the_commit(tmp_path):
     assert sim.stats.item_errors["ItemError"].count == 1
     assert "\n" not in sim.stats.item_errors["ItemError"].message
     assert all(len(tally.message) < 5000 for tally in sim.stats.errors.values())
-    assert "\n" not in sim.outcomes.last_error
+    assert "\n" not in sim.outcomes.ends.last_error
 
 
 # Start requests

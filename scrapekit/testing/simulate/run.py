@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from scrapekit.engine import Engine, Frontier, InFlight, Outcomes, RetryPolicy, Robots, Scheduler, Stats
+from scrapekit.engine import Admission, Engine, Frontier, InFlight, Outcomes, RetryPolicy, Robots, Scheduler, Stats
 from scrapekit.engine.contract import Post
 from scrapekit.export import Sink, open_output, resume_output
 from scrapekit.messages import Lease, Lost, Outcome
@@ -198,15 +198,15 @@ class _Life:
             max_hosts=world.max_hosts,
         )
         robots = Robots(frontier, retry, user_agent="simulated/1.0")
+        stats = msgspec.convert(frontier.get("stats", {}), Stats, strict=False)
         outcomes = Outcomes(
             frontier=frontier,
             scheduler=scheduler,
+            admission=Admission(frontier.seen, stats, Scope(list(hosts)), open_scope=False),
             retry=retry,
-            stats=msgspec.convert(frontier.get("stats", {}), Stats, strict=False),
+            stats=stats,
             robots=robots,
             jar=None,
-            scope=Scope(list(hosts)),
-            open_scope=False,
             max_redirects=8,
             quarantine_after=world.quarantine_after,
         )

@@ -1,0 +1,70 @@
+"""How a request ends without a page: failed, dropped or quarantined. What is counted, said and kept of it."""
+
+from __future__ import annotations
+
+import logging
+
+from scrapekit.engine.batch import Batch
+from scrapekit.engine.host import Queued
+from scrapekit.engine.schema import DROPPED, FAILED, QUARANTINED
+from scrapekit.engine.stats import Stats
+from scrapekit.errors import Quarantined, Skipped, StatusError
+from scrapekit.messages import Failed
+from scrapekit.safe import masked, safe_lines
+
+logger = logging.getLogger("scrapekit")
+
+
+class Ends:
+    """Tells of requests that are given up. Engine thread only.
+
+    Args:
+        stats: The counters.
+        keep_failures: Whether the audience wants to see failures.
+    """
+
+    def __init__(self, stats: Stats, *, keep_failures: bool = False) -> None:
+        self._stats = stats
+        self._keep_failures = keep_failures
+        self.quarantined: list[str] = []
+        """URLs that were given up in this run: worker processes died of them, or their callback never returned."""
+        self.last_error = ""
+        """The newest failure in one line."""
+
+    def fail(self, batch: Batch, queued: Queued, failed: Failed) -> None:
+        """It has failed for good."""
+        status = failed.status or None
+        kind = f"{failed.error} {status}" if failed.error == StatusError.__name__ else failed.error
+        url = masked(queued.request.url)
+        failed.message = masked(failed.message)
+        self._stats.failed += 1
+        self._stats.tally(self._stats.errors, kind, url, failed.message)
+        self.last_error = f"{kind}: {url}: {failed.message}"
+        logger.warning("%s", safe_lines(f"{url}: {kind}: {failed.message}"))
+        if failed.traceback:
+            logger.warning("%s", safe_lines(failed.traceback.rstrip()))
+        batch.end(queued.id, FAILED, status=status, error=f"{kind}: {failed.message}", attempts=queued.attempt + 1)
+        if self._keep_failures:
+            failed.request = queued.request
+            batch.kept.append(failed)
+
+    def drop(self, batch: Batch, queued: Queued, kind: type[Skipped], message: str) -> None:
+        """It is not to be fetched."""
+        message = masked(message)
+        self._stats.skip(kind, queued.request.url, message)
+        batch.end(queued.id, DROPPED, error=f"{kind.__name__}: {message}", attempts=queued.attempt)
+        if self._keep_failures:
+            request = queued.request
+            batch.kept.append(
+                Failed(id=queued.id, error=kind.__name__, message=message, url=request.url, request=request, final=True)
+            )
+
+    def quarantine(self, batch: Batch, queued: Queued, why: str, where: str | None = None) -> None:
+        """It is never to be tried again; ``where`` is the stack that it hung in."""
+        url = masked(queued.request.url)
+        self._stats.quarantined += 1
+        self._stats.tally(self._stats.errors, Quarantined.__name__, url, why)
+        self.quarantined.append(url)
+        self.last_error = f"{url}: {Quarantined.__name__}: {why}"
+        logger.error("%s", safe_lines("\n".join(filter(None, (self.last_error, where)))))
+        batch.end(queued.id, QUARANTINED, error=f"{Quarantined.__name__}: {why}", attempts=queued.attempt)

@@ -1,0 +1,30 @@
+"""Whether a crawl that has come to its end was a success, and if not, why."""
+
+from __future__ import annotations
+
+from scrapekit.engine import Stats
+from scrapekit.settings import FailIf
+
+
+def why_failed(stats: Stats, limits: FailIf) -> str | None:
+    """Why a crawl that has come to its end can't be called a success; None where it can."""
+    if not stats.pages:
+        return _why_nothing(stats)
+    ended = stats.pages + stats.failed + stats.quarantined
+    share = (stats.failed + stats.quarantined) / ended
+    if limits.error_share is not None and share > limits.error_share:
+        return f"{share:.1%} of the requests failed, more than crawl.fail_if.error_share ({limits.error_share:.1%})"
+    if limits.items_below is not None and stats.items < limits.items_below:
+        return f"{stats.items} items, fewer than crawl.fail_if.items_below ({limits.items_below})"
+    return None
+
+
+def _why_nothing(stats: Stats) -> str:
+    """Why there is not one page."""
+    reasons = [*stats.errors.items(), *stats.skipped.items()]
+    if stats.quarantined:
+        return f"nothing was fetched: {stats.quarantined} requests killed their process or never returned"
+    if not reasons:
+        return "no start requests" if not stats.queued else "nothing was fetched"
+    kind, tally = max(reasons, key=lambda reason: reason[1].count)
+    return f"nothing was fetched: {kind}: {tally.url}: {tally.message}"
