@@ -8,8 +8,8 @@ from scrapekit.spiders.lists import ListSpider
 from scrapekit.spiders.routes import RoutedSpider, route
 from scrapekit.spiders.rows import CSVSpider, iter_rows
 from scrapekit.spiders.sitemap import SitemapSpider
+from scrapekit.spiders.sitemaps import Entry
 from scrapekit.spiders.xmlnodes import XMLSpider, iter_nodes
-from scrapekit.web.sitemaps import Entry
 
 __all__ = [
     "CSVSpider",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from scrapekit.messages import Response
-from scrapekit.web.sitemaps import gunzipped
+from scrapekit.spiders.sitemaps import gunzipped
 
 GZIP_DAMAGED = "gzip_damaged"
 """The flag of a file whose gzip is broken, incomplete or a bomb: it is read as far as it goes."""

@@ -12,8 +12,8 @@ from scrapekit.errors import SpiderError
 from scrapekit.messages import Request, Response
 from scrapekit.spiders.links import Patterns, patterns
 from scrapekit.spiders.routes import RoutedSpider
+from scrapekit.spiders.sitemaps import MAX_DEPTH, Entry, read_sitemap
 from scrapekit.web.robots import parse as parse_robots
-from scrapekit.web.sitemaps import MAX_DEPTH, Entry, read_sitemap
 from scrapekit.web.urls import join
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 import scrapekit
+from scrapekit.spiders.sitemaps import MAX_ENTRIES, TRUNCATED, UNKNOWN, read_sitemap
 from scrapekit.testing.faults import serve_faults
-from scrapekit.web.sitemaps import MAX_ENTRIES, TRUNCATED, UNKNOWN, read_sitemap
 
 ONCE = {"retry": {"times": 0}, "robots": {"obey": False}, "http": {"max_body": "32MiB"}}
 

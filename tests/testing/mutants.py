@@ -11,7 +11,7 @@ import scrapekit
 PACKAGE = Path(scrapekit.__file__).parent
 ENGINE, OUTCOMES, DISPATCH = "engine/engine.py", "engine/outcomes.py", "engine/dispatch.py"
 FRONTIER, SCHEDULER, HOST = "engine/frontier.py", "engine/scheduler.py", "engine/host.py"
-OUTPUT = "export/output.py"
+ADMISSION, ENDS, OUTPUT = "engine/admission.py", "engine/ends.py", "export/output.py"
 
 MUTANTS = {
     "what is leased counts as done": [
@@ -75,14 +75,14 @@ MUTANTS = {
         (ENGINE, "and not (self._seeds or self._next_retry):", "and not self._seeds:"),
     ],
     "what a page redirects to is not deduplicated": [
-        (OUTCOMES, "        self._add(link, queued.depth, outcome.id, queued.redirects + 1)", "        self._add(replace(link, fingerprint=None), queued.depth, outcome.id, queued.redirects + 1)"),
+        (OUTCOMES, "        admission.add(self.batch, link, queued.depth, outcome.id, queued.redirects + 1)", "        admission.add(self.batch, replace(link, fingerprint=None), queued.depth, outcome.id, queued.redirects + 1)"),
     ],
     "a host whose slot is given back is not looked at": [
         (SCHEDULER, "        self._in_flight -= 1\n        self._place(host, now)", "        self._in_flight -= 1"),
     ],
     "redirects may lead anywhere": [
-        (OUTCOMES, "if not request.dont_filter and not self._scope.allows(link.host):", "if False:"),
-        (OUTCOMES, "            if not self._scope.allows(link.host):\n                self._skip", "            if redirects == 0 and not self._scope.allows(link.host):\n                self._skip"),
+        (ADMISSION, "if not anywhere and not self._scope.allows(link.host):", "if False:"),
+        (ADMISSION, "            if not self._scope.allows(link.host):\n                self._stats", "            if redirects == 0 and not self._scope.allows(link.host):\n                self._stats"),
     ],
     "an attempt that will be repeated is not written down": [
         (OUTCOMES, "if flight.slot and (self._every_attempt or isinstance(outcome, Failed)):", "if flight.slot and (self._every_attempt and outcome.status != 503):"),
@@ -93,7 +93,7 @@ MUTANTS = {
         (FRONTIER, "        self._newest += len(batch.rows)\n", "        self._newest += len(batch.rows)\n        with self._transaction():\n            self._db.executemany(_END, self._ends)\n"),
     ],
     "a failed request is done": [
-        (OUTCOMES, "self.batch.end(queued.id, FAILED, status=status,", "self.batch.end(queued.id, 2, status=status,"),
+        (ENDS, "batch.end(queued.id, FAILED, status=status,", "batch.end(queued.id, 2, status=status,"),
     ],
     "an idle worker waits for the clock": [
         (SCHEDULER, "    def starving(self, now: float) -> bool:\n", "    def starving(self, now: float) -> bool:\n        return False\n"),

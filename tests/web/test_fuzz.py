@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from scrapekit.errors import BadRedirect, RequestInvalid
 from scrapekit.messages import Request, Response
 from scrapekit.parse import HtmlDocument, Parsers, XmlDocument
+from scrapekit.spiders.sitemaps import read_sitemap
 from scrapekit.web import (
     CookieJar,
     address,
@@ -31,7 +32,6 @@ from scrapekit.web import (
     parse_set_cookie,
     retry_after,
 )
-from scrapekit.web.sitemaps import read_sitemap
 
 URL = "https://www.example.co.uk/a/b?c"
 NOW = 1.6e9
