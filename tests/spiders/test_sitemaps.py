@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scrapekit.spiders import sitemaps
 from scrapekit.spiders.sitemaps import DAMAGED, MAX_BYTES, TRUNCATED, UNKNOWN, Entry, read_sitemap
-from scrapekit.web import sitemaps
 
 URL = "https://ex.com/maps/a.xml"
 NS = 'xmlns="http://www.sitemaps.org/schemas/sitemap/0.9" xmlns:x="http://www.w3.org/1999/xhtml"'
