@@ -18,6 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from scrapekit.engine.admission import Admission
 from scrapekit.engine.clock import SteadyClock
 from scrapekit.engine.contract import Inbox
 from scrapekit.engine.engine import Engine
@@ -51,15 +52,15 @@ def crawl(fleet: AnsweringFleet, inbox: Inbox, folder: Path, *, every_attempt: b
     retry = RetryPolicy()
     robots = Robots(frontier, retry, user_agent="scrapekit")
     jar = CookieJar()
+    stats = Stats()
     outcomes = Outcomes(
         frontier=frontier,
         scheduler=scheduler,
+        admission=Admission(frontier.seen, stats, Scope(["example.com"]), open_scope=False),
         retry=retry,
-        stats=Stats(),
+        stats=stats,
         robots=robots,
         jar=jar,
-        scope=Scope(["example.com"]),
-        open_scope=False,
         every_attempt=every_attempt,
     )
     output = open_output(folder / "items.jsonl")

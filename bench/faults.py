@@ -16,7 +16,7 @@ from scrapekit.testing.faults import FAULTS, serve_faults
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="bench/faults.py", description=__doc__)
     parser.add_argument("--total", type=float, default=1.0, help="seconds that a fetch may take (default: 1)")
     parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
