@@ -1,4 +1,4 @@
-"""The formats that a file has as a whole, CSV, JSON and XML: made at the end, of the lines that were committed."""
+"""The formats that a file has as a whole, such as CSV: made at the end, of the lines that were committed."""
 
 from __future__ import annotations
 
@@ -35,12 +35,15 @@ class Options(NamedTuple):
     """What the settings say about formats.
 
     Args:
-        fields: The columns of a CSV; None: all that any item has, in the order in which they first came.
+        fields: The columns of a CSV or Parquet file; None: all that any item has, in the order in which they first
+            came.
         spreadsheet_safe: Whether texts in a CSV that a spreadsheet would run as a formula get a ``'`` before them.
+        compression: Of a Parquet file: ``zstd``, ``snappy``, ``gzip`` or ``none``.
     """
 
     fields: Sequence[str] | None = None
     spreadsheet_safe: bool = False
+    compression: str = "zstd"
 
 
 class Format(NamedTuple):
@@ -49,18 +52,23 @@ class Format(NamedTuple):
     Args:
         write: Writes the items to a binary file.
         opened: Opens the file, compressed if the name says so.
+        extra: The extra whose libraries it needs; empty for none.
     """
 
     write: Callable[[Lines, BinaryIO, Options], None]
     opened: Callable[[Path], AbstractContextManager[BinaryIO]]
+    extra: str = ""
 
 
 def format_of(path: Path) -> Format | None:
     """The format that the suffix of ``path`` asks for; None for JSON Lines, plain or gzip, and for names unknown here.
 
-    ``.csv``, ``.json`` and ``.xml``, each also with ``.gz`` or ``.zst``; ``.jsonl.zst``.
+    ``.csv``, ``.json`` and ``.xml``, each also with ``.gz`` or ``.zst``; ``.jsonl.zst``; ``.parquet``, which is
+    compressed inside.
     """
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
+    if suffixes[-1:] == [".parquet"]:
+        return Format(_write_parquet, _plain, "parquet")
     packed = suffixes.pop() if suffixes and suffixes[-1] in _PACKED else ""
     write = _WRITERS.get(suffixes[-1] if suffixes else "")
     if write is None and packed == ".zst":
@@ -77,6 +85,12 @@ def _write_json(lines: Lines, file: BinaryIO, options: Options) -> None:  # noqa
     file.write(b"[")
     file.writelines((b",\n" if number else b"\n") + line for number, line in enumerate(lines()))
     file.write(b"\n]\n")
+
+
+def _write_parquet(lines: Lines, file: BinaryIO, options: Options) -> None:
+    from scrapekit.export.parquet import write_parquet  # noqa: PLC0415  (an extra)
+
+    write_parquet(lines, file, options.fields, options.compression)
 
 
 def _write_csv(lines: Lines, file: BinaryIO, options: Options) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from scrapekit.errors import OutputError, OutputMismatch
+from scrapekit.export.extras import need
 from scrapekit.export.formats import Options, format_of
 from scrapekit.export.lines import TRAILER_SIZE, FileSink, GzipSink, StreamSink, mark_at, read_at
 from scrapekit.export.sink import Sink
@@ -74,6 +75,8 @@ def open_output(
     if parents:
         _make_folder(path.parent, fsync=fsync)
     if form is not None:
+        if form.extra:
+            need(form.extra, str(path))
         _check_target(path, overwrite=overwrite)
         lines = spool or _beside(path)
         opened = open_output(lines, overwrite=True, fsync=fsync)
@@ -127,6 +130,8 @@ def resume_output(
     path = Path(target)
     form = format_of(path)
     if form is not None:
+        if form.extra:
+            need(form.extra, str(path))
         resumed = resume_output(spool or _beside(path), committed, whole=whole, fsync=fsync)
         assert isinstance(resumed, FileSink)
         return SpooledSink(resumed, path, form, options, fsync=fsync, temporary=spool is None)
@@ -161,7 +166,7 @@ def _is_gzip(path: Path) -> bool:
     if suffix in _OTHER_FORMATS:
         raise OutputError(
             f"{path}: {suffix} is not available; .jsonl, .csv, .json, .xml, each also with .gz or .zst, "
-            "and - (stdout) are"
+            ".parquet, and - (stdout) are"
         )
     return compressed
 

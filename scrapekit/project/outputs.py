@@ -71,7 +71,7 @@ class Outputs:
         self._append = not overwrite
         export = settings.export
         fsync, spool = settings.crawl.durability == "power", None if job is None else job.spool_path
-        options = Options(export.fields, export.spreadsheet_safe)
+        options = Options(export.fields, export.spreadsheet_safe, export.parquet_compression)
         # A job that was killed before its first commit has no position: its output begins as it was asked for.
         committed = frontier.get("output") if resume else None
         self.items: Sink

@@ -284,11 +284,12 @@ class CrawlSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class ExportSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """``export``: where items go when neither ``-o`` nor ``-O`` says, and how a CSV looks."""
+    """``export``: where items go when neither ``-o`` nor ``-O`` says, and how their formats look."""
 
     path: str = "results/{spider}/{job}.jsonl"
     fields: tuple[str, ...] | None = None
     spreadsheet_safe: bool = False
+    parquet_compression: Literal["zstd", "snappy", "gzip", "none"] = "zstd"
 
 
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

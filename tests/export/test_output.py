@@ -91,7 +91,7 @@ def test_appending_to_what_is_not_complete_gzip_is_refused(tmp_path, foreign):
     assert path.read_bytes() == foreign
 
 
-@pytest.mark.parametrize("name", ["x.tsv", "x.XLSX", "x.parquet", "x.sqlite.gz", "x.jsonl.xz"])
+@pytest.mark.parametrize("name", ["x.tsv", "x.XLSX", "x.parquet.gz", "x.sqlite.gz", "x.jsonl.xz"])
 def test_formats_that_are_not_available_are_refused_before_a_file_is_made(tmp_path, name):
     with pytest.raises(OutputError, match=r"is not available; \.jsonl, \.csv, \.json, \.xml, "):
         open_output(tmp_path / name)
