@@ -12,6 +12,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *s
 LANGUAGES = {"python", "pycon", "yaml", "console", "sql", "toml", "text", ""}
 # What examples may start besides our own command and files of this checkout.
 PROGRAMS = {"apt-get", "cd", "dpkg", "head", "make", "python3", "sort", "source", "sqlite3", "wc"}
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 TARGETS = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
@@ -171,7 +173,7 @@ def test_commands_exist_with_those_options(blocks):
             elif program == "make":
                 assert TARGETS.issuperset(word for word in arguments if "=" not in word), command
             elif program == ".venv/bin/pip":
-                assert arguments in (["install", "."], ["install", ".[ray]"], ["install", ".[warc]"]), (
+                assert arguments in (["install", "."], *(["install", f".[{extra}]"] for extra in EXTRAS)), (
                     "the package of our name on PyPI is somebody else's"
                 )
             elif program == "python":
