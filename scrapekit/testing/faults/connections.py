@@ -190,11 +190,13 @@ def pushed_response(talk: Talk) -> None:
     talk.send(reply(talk.page), reply(b"[scrapekit pushed]"))
 
 
-@fault("/connections/pushed-later", "ok")
+@fault("/connections/pushed-later", "ok", door=OWN)
 def pushed_later(talk: Talk) -> None:
-    """A second response that nobody asked for, on its own."""
-    talk.send(reply(talk.page))
-    talk.send(reply(b"[scrapekit pushed]"))
+    """A second response that nobody asked for, in bytes that are not read with the first."""
+    # One send, and the first response fills a read of the client. A push of its own might come when the next request
+    # is out already, and no client could tell it from the answer.
+    size = 32_768 - len(reply(talk.page.ljust(32_000))) + 32_000
+    talk.send(reply(talk.page.ljust(size)), reply(b"[scrapekit pushed]"))
 
 
 @fault("/connections/greeting", "ProtocolError", door=RAW)
