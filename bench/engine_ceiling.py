@@ -70,7 +70,7 @@ def crawl(fleet: AnsweringFleet, inbox: Inbox, folder: Path, *, every_attempt: b
         outcomes=outcomes,
         fleet=fleet,
         inbox=inbox,
-        seeds=Starts(fleet.starts, inbox),
+        seeds={"": Starts(fleet.starts, inbox)},
         output=output,
         in_flight=InFlight(folder / "inflight", fleet.capacity),
         clock=SteadyClock(),

@@ -237,6 +237,10 @@ class TooDeep(Skipped):
     """It was found deeper than ``crawl.max_depth``."""
 
 
+class SpiderStopped(Skipped):
+    """Its spider has ended with StopCrawl, in a crawl of several."""
+
+
 class Trapped(Skipped):
     """It is over one of ``crawl.limits``, which are there for sites that never end."""
 

@@ -1,12 +1,12 @@
 """The brain: the one thread that owns a crawl's state, and makes it durable. It knows the fleet only as a protocol."""
 
-from scrapekit.engine.admission import Admission
+from scrapekit.engine.admission import Admission, Admissions
 from scrapekit.engine.clock import Clock, SteadyClock
 from scrapekit.engine.contract import Audience, Fleet, Inbox, Output, Seeds
 from scrapekit.engine.engine import Engine
 from scrapekit.engine.frontier import Frontier
 from scrapekit.engine.inflight import InFlight
-from scrapekit.engine.outcomes import Outcomes
+from scrapekit.engine.outcomes import Outcomes, seeds_key
 from scrapekit.engine.proxies import Proxies
 from scrapekit.engine.retry import RetryPolicy
 from scrapekit.engine.robots import Robots
@@ -16,6 +16,7 @@ from scrapekit.engine.stats import Snapshot, Stats, Tally
 
 __all__ = [
     "Admission",
+    "Admissions",
     "Audience",
     "Clock",
     "Engine",
@@ -35,4 +36,5 @@ __all__ = [
     "Stats",
     "SteadyClock",
     "Tally",
+    "seeds_key",
 ]

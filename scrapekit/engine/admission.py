@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from scrapekit.engine.batch import Batch
 from scrapekit.engine.seen import Seen
 from scrapekit.engine.stats import Stats
 from scrapekit.errors import OffSite, Skipped, TooDeep
-from scrapekit.messages import Link
+from scrapekit.messages import Link, owner_of
 from scrapekit.web.scope import Scope
 from scrapekit.web.traps import ANY_URL, UrlLimits, trap_in
 
@@ -23,6 +23,7 @@ class Admission:
         open_scope: Whether the hosts of the start requests widen the scope.
         max_depth: Links that are deeper are skipped.
         url_limits: Requests whose URLs go beyond are skipped.
+        owner: The spider that it is for, where several share the crawl.
     """
 
     def __init__(
@@ -34,19 +35,25 @@ class Admission:
         open_scope: bool,
         max_depth: int | None = None,
         url_limits: UrlLimits = ANY_URL,
+        owner: str = "",
     ) -> None:
         self._seen = seen
         self._stats = stats
         self._scope = scope
         self._max_depth = max_depth
         self._url_limits = url_limits
+        self._owner = owner
         self.open_scope = open_scope
         """Whether the spider leaves it to its start requests where it may go."""
+
+    def of(self, callback: str | None) -> Admission:  # noqa: ARG002  (see Admissions)
+        """That of the spider whose callback this is."""
+        return self
 
     def widen(self, batch: Batch, host: str) -> None:
         """The crawl starts at this host, so it may go there, unless the spider says where it may go."""
         if self.open_scope and self._scope.add(host):
-            batch.scope.append((host,))
+            batch.scope.append((f"{self._owner}:{host}" if self._owner else host,))
 
     def found(self, batch: Batch, links: Sequence[Link], depth: int, parent: int) -> None:
         """The links of a page."""
@@ -85,3 +92,18 @@ class Admission:
         if (trap := trap_in(link.url, self._url_limits)) is not None:
             return trap.kind, f"redirects to {link.url}, {trap.message}"
         return None
+
+
+class Admissions:
+    """Those of several spiders: each decides about its own requests. Engine thread only.
+
+    Args:
+        by_spider: By the spider's name.
+    """
+
+    def __init__(self, by_spider: Mapping[str, Admission]) -> None:
+        self._by_spider = by_spider
+
+    def of(self, callback: str | None) -> Admission:
+        """That of the spider whose callback this is."""
+        return self._by_spider[owner_of(callback)]

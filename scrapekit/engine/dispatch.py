@@ -128,7 +128,7 @@ class Dispatcher:
     def _start(self, queued: Queued, now: float) -> None:
         """Submit a request, or its robots.txt first, or end it unfetched."""
         request, scheduler = queued.request, self._scheduler
-        if self._outcomes.drop_if_full(queued):
+        if self._outcomes.drop_if_unwanted(queued):
             scheduler.put_back(queued, now, gone=True)
             return
         if self._robots is not None and not self._allowed(self._robots, queued, now):

@@ -39,7 +39,8 @@ class Engine:
         outcomes: What outcomes mean.
         fleet: The workers.
         inbox: Where their outcomes arrive.
-        seeds: The start requests; None where an earlier run has taken them all.
+        seeds: The start requests by spider, whose name is empty where it is the only one; without those that an
+            earlier run has taken to the end.
         output: Where items go.
         in_flight: The record of what the workers have.
         clock: Tells the time.
@@ -62,7 +63,7 @@ class Engine:
         outcomes: Outcomes,
         fleet: Fleet,
         inbox: Inbox,
-        seeds: Seeds | None,
+        seeds: Mapping[str, Seeds],
         output: Output,
         in_flight: InFlight,
         clock: Clock,
@@ -80,7 +81,7 @@ class Engine:
         self._scheduler = scheduler
         self._outcomes = outcomes
         self._inbox = inbox
-        self._seeds = seeds
+        self._seeds = dict(seeds)
         self._output = output
         self._in_flight = in_flight
         self._dispatcher = Dispatcher(
@@ -104,7 +105,7 @@ class Engine:
 
         self._batch_since = INFINITY
         self._next_retry = frontier.next_retry()
-        self._seeds_asked = 0
+        self._seeds_asked: dict[str, int] = {}  # how many are on their way, of those that were asked
         self._open = 0  # requests known and not finished
         self._started = 0.0
         self._pages_before = outcomes.stats.pages
@@ -148,8 +149,8 @@ class Engine:
         self._commit(self._started)
         while (reason := self._turn()) is None:
             pass
-        if self._seeds is not None:
-            self._seeds.close()
+        for seeds in self._seeds.values():
+            seeds.close()
         self._outcomes.batch.meta["ended"] = True  # in order: the output holds what was committed, and nothing else
         self._commit(self._clock.now())
         self._frontier.release()
@@ -201,26 +202,30 @@ class Engine:
 
     def _ask_seeds(self, *, idle: bool) -> None:
         """Ask for more start requests when neither the window nor the frontier has enough, or workers are ``idle``."""
-        if self._seeds is None or self._seeds_asked or self._stop_reason is not None:
+        if self.stats.stopped:
+            for spider in self._seeds.keys() & self.stats.stopped.keys():
+                self._take_seed(Seeded([], exhausted=True, spider=spider))
+        if len(self._seeds_asked) == len(self._seeds) or self._stop_reason is not None:
             return
         scheduler, unsaved = self._scheduler, len(self._outcomes.batch.rows)
         enough = scheduler.hungry or not scheduler.has_room
         # Workers that find nothing may be served by a host that start() has not come to yet: those that it has come to
         # may all have to wait. The frontier takes what is pulled then, up to a limit.
         if unsaved < SEED_CHUNK and (not enough or (idle and self._open < SEEDS_AHEAD)):
-            self._seeds_asked = SEED_CHUNK
-            self._seeds.ask(SEED_CHUNK)
+            each = SEED_CHUNK // len(self._seeds) or 1
+            for spider in self._seeds.keys() - self._seeds_asked.keys():
+                self._seeds_asked[spider] = each
+                self._seeds[spider].ask(each)
 
     def _take_seed(self, seeded: Seeded) -> None:
-        if self._seeds is None:
+        if seeded.spider not in self._seeds:
             return
-        self._seeds_asked -= len(seeded.links)
-        for link in seeded.links:
-            self._outcomes.seed(link)
+        left = self._seeds_asked.pop(seeded.spider, 0) - len(seeded.links)
+        self._outcomes.seed(seeded)
         if seeded.exhausted:
-            self._seeds.close()
-            self._seeds = None
-            self._outcomes.seeds_end(seeded.error)
+            self._seeds.pop(seeded.spider).close()
+        elif left > 0:
+            self._seeds_asked[seeded.spider] = left
 
     # Committing
 

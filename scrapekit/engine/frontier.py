@@ -44,6 +44,9 @@ _NEXT_HOST = f"""SELECT host FROM requests
 
 _PAGES = f"""SELECT host, count(*) FROM requests
     WHERE state = {DONE} AND status NOT BETWEEN 300 AND 399 GROUP BY host"""
+_SHARES = f"""SELECT substr(callback, 1, instr(callback, ':') - 1), count(*) FILTER (WHERE state = {DONE}),
+    count(*) FILTER (WHERE state <> {DONE}), max(error) FILTER (WHERE state <> {DONE}) FROM requests
+    WHERE state IN ({FAILED}, {QUARANTINED}) OR (state = {DONE} AND status NOT BETWEEN 300 AND 399) GROUP BY 1"""
 _KIND = "substr(error, 1, instr(error, ':') - 1)"
 _FAILURES = f"""SELECT {_KIND}, status, count(*) FROM requests WHERE state IN ({FAILED}, {QUARANTINED}) GROUP BY 1, 2"""
 _REQUEUE = f"""UPDATE requests SET state = {PENDING}, not_before = 0, attempts = 0, crashes = 0, finished = NULL
@@ -226,6 +229,10 @@ class Frontier:
     def pages_by_host(self) -> dict[str, int]:
         """How many pages each host has given: redirects are none. Reads the whole table."""
         return dict(self._read(_PAGES))
+
+    def shares(self) -> dict[str, tuple[int, int, str | None]]:
+        """Of each of several spiders: pages, failures, and one of their errors. Reads the whole table."""
+        return {spider: (pages, failed, error) for spider, pages, failed, error in self._read(_SHARES)}
 
     def callbacks(self) -> dict[str, int]:
         """The names of the callbacks that unfinished requests have, with how many have them."""

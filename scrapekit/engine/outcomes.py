@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from scrapekit.engine.admission import Admission
+from scrapekit.engine.admission import Admission, Admissions
 from scrapekit.engine.batch import Batch
 from scrapekit.engine.ends import Ends
 from scrapekit.engine.frontier import Frontier
@@ -27,9 +27,10 @@ from scrapekit.errors import (
     ItemError,
     Quarantined,
     Skipped,
+    SpiderStopped,
     TooManyRedirects,
 )
-from scrapekit.messages import Failed, Fetched, Link, Outcome, Redirected, Yielded
+from scrapekit.messages import Failed, Fetched, Outcome, Redirected, Seeded, Yielded, owner_of
 from scrapekit.safe import masked, safe_lines
 from scrapekit.web.cookiejar import CookieJar
 from scrapekit.web.suffixes import same_site
@@ -37,6 +38,11 @@ from scrapekit.web.suffixes import same_site
 logger = logging.getLogger("scrapekit")
 
 _PUSH_BACK = frozenset({429, 503})
+
+
+def seeds_key(what: str, spider: str) -> str:
+    """The frontier's key for how many start requests of a spider were ``taken``, or for whether all are ``done``."""
+    return f"seeds_{what}:{spider}" if spider else f"seeds_{what}"
 
 
 class Flight(NamedTuple):
@@ -79,7 +85,7 @@ class Outcomes:
         *,
         frontier: Frontier,
         scheduler: Scheduler,
-        admission: Admission,
+        admission: Admission | Admissions,
         retry: RetryPolicy,
         stats: Stats,
         robots: Robots | None,
@@ -102,7 +108,7 @@ class Outcomes:
         self._max_redirects = max_redirects
         self._quarantine_after = quarantine_after
         self._every_attempt = every_attempt
-        self._seeds_taken = frontier.get("seeds_taken", 0)
+        self._seeds_taken: dict[str, int] = {}  # by the key under which the frontier keeps it
         self.stats = stats
         self.ends = Ends(stats, keep_failures=keep_failures)
         """Who tells of the requests that are given up."""
@@ -174,26 +180,32 @@ class Outcomes:
         """Whether one more death of its process would be taken for this request's fault: it must prove itself alone."""
         return 0 < queued.crashes >= self._quarantine_after - 1
 
-    def drop_if_full(self, queued: Queued) -> bool:
-        """Drop the request if its host has given all the pages that it may."""
-        host_pages = self._host_pages
+    def drop_if_unwanted(self, queued: Queued) -> bool:
+        """Drop the request if its host has given all the pages that it may, or its spider has ended."""
+        host_pages, stopped = self._host_pages, self.stats.stopped
+        if stopped and (why := stopped.get(owner_of(queued.request.callback))) is not None:
+            self.drop(queued, SpiderStopped, f"its spider has ended with StopCrawl: {why}")
+            return True
         if not host_pages.full(queued.host, self.stats.pages, self.batch.pages):
             return False
         self.drop(queued, HostFull, f"{queued.host} has given crawl.limits.pages_per_host ({host_pages.limit}) pages")
         return True
 
-    def seed(self, link: Link) -> None:
-        """A start request: it opens its host's domain, unless the spider says where it may go."""
-        self._admission.widen(self.batch, link.host)
-        self._seeds_taken += 1
-        self.batch.meta["seeds_taken"] = self._seeds_taken
-        self._admission.add(self.batch, link, 0, None)
-
-    def seeds_end(self, error: str | None) -> None:
-        """There are no more start requests; ``error`` says what ``start()`` raised."""
-        if error is None:
-            self.batch.meta["seeds_done"] = True
-        else:
+    def seed(self, seeded: Seeded) -> None:
+        """Start requests: each opens its host's domain, unless the spider says where it may go."""
+        key = seeds_key("taken", seeded.spider)
+        for link in seeded.links:
+            admission = self._admission.of(link.callback)
+            admission.widen(self.batch, link.host)
+            admission.add(self.batch, link, 0, None)
+        if key not in self._seeds_taken:
+            self._seeds_taken[key] = self._frontier.get(key, 0)
+        self._seeds_taken[key] += len(seeded.links)
+        self.batch.meta[key] = self._seeds_taken[key]
+        if seeded.exhausted and seeded.error is None:
+            self.batch.meta[seeds_key("done", seeded.spider)] = True
+        elif seeded.error is not None:
+            error = f"{seeded.spider}: {seeded.error}" if seeded.spider else seeded.error
             self.failure = self.ends.last_error = error
             logger.error("%s", safe_lines(error))
 
@@ -262,17 +274,21 @@ class Outcomes:
         stats, batch = self.stats, self.batch
         written = batch.write(yielded, self._frontier.item_keys)
         stats.items += written
+        if stats.items_of:
+            stats.items_of[owner_of(queued.request.callback)] += written
         if written < len(yielded.items):
             stats.count(stats.dropped, "duplicate", len(yielded.items) - written)
         if yielded.links:
-            self._admission.found(batch, yielded.links, queued.depth + 1, queued.id)
+            self._admission.of(queued.request.callback).found(batch, yielded.links, queued.depth + 1, queued.id)
         for reason, count in yielded.dropped.items():
             stats.count(stats.dropped, reason, count)
         for rejected in yielded.rejected:
             stats.tally(stats.item_errors, ItemError.__name__, queued.request.url, rejected.message)
             logger.warning("%s", safe_lines(f"{queued.request.url}: ItemError: {rejected.message}"))
             batch.rejected.append((queued.id, rejected.record))
-        if yielded.stop is not None:
+        if yielded.stop is not None and (owner := owner_of(queued.request.callback)):
+            stats.stopped[owner] = yielded.stop
+        elif yielded.stop is not None:
             self.stop_reason = yielded.stop
 
     def _redirect(self, outcome: Redirected, queued: Queued) -> None:
@@ -283,7 +299,7 @@ class Outcomes:
             name = TooManyRedirects.__name__
             self.fail(queued, Failed(id=outcome.id, error=name, message=message, url=request.url))
             return
-        admission = self._admission
+        admission = self._admission.of(link.callback)
         if admission.open_scope and queued.depth == 0 and same_site(link.host, queued.host):
             # example.org sends its visitors to www.example.org, or the other way round: that is where it starts then.
             admission.widen(self.batch, link.host)
@@ -308,7 +324,7 @@ class Outcomes:
                 if outcome.again is not None:
                     self.batch.again.append((outcome.again.extra, queued.id))
                 for link in outcome.first:
-                    self._admission.add(self.batch, link, queued.depth, queued.id)
+                    self._admission.of(link.callback).add(self.batch, link, queued.depth, queued.id)
                 what = safe_lines(f"{queued.request.url}: {error}")
                 logger.info("%s; attempt %d in %.1f s", what, attempt + 1, verdict.wait)
                 return

@@ -23,6 +23,7 @@ class SeedThread:
         check: Raises :class:`RequestInvalid` if a request names a callback that the spider doesn't have.
         post: Puts a :class:`Seeded` into the inbox.
         link_of: Makes the link of a request.
+        spider: Whose they are, where several share the crawl.
     """
 
     def __init__(
@@ -33,12 +34,14 @@ class SeedThread:
         check: Callable[[Request], None],
         post: Callable[[Seeded], Any],
         link_of: Callable[[Request], Link] = link_of,
+        spider: str = "",
     ) -> None:
         self._start = start
         self._skip = skip
         self._check = check
         self._post = post
         self._link_of = link_of
+        self._spider = spider
         self._asks: SimpleQueue[int] = SimpleQueue()
         self._closed = False
         self._looked = Event()  # the first request has been pulled, and is in what follows
@@ -86,17 +89,20 @@ class SeedThread:
                     if self._closed:
                         return
                     if link is None:
-                        self._post(Seeded([], exhausted=True))
+                        self._end(None)
                         return
-                    self._post(Seeded([link]))
+                    self._post(Seeded([link], spider=self._spider))
                     link = self._link(next(requests, _END))
         except (RequestInvalid, SpiderError) as error:
             self._wrong = reason(error)
-            self._post(Seeded([], exhausted=True, error=self._wrong))
+            self._end(self._wrong)
         except BaseException as error:  # noqa: BLE001  (user code: it ends the start requests, not the crawl)
-            self._post(Seeded([], exhausted=True, error=f"start() raised {type(error).__name__}: {reason(error)}"))
+            self._end(f"start() raised {type(error).__name__}: {reason(error)}")
         finally:
             self._looked.set()
+
+    def _end(self, error: str | None) -> None:
+        self._post(Seeded([], exhausted=True, error=error, spider=self._spider))
 
     def _link(self, request: Any) -> Link | None:
         """The request as the frontier stores it; None for the end."""

@@ -40,6 +40,8 @@ class Stats(Struct):
     dropped: dict[str, int] = field(default_factory=dict)  # items that pipelines dropped, by reason
     item_errors: dict[str, Tally] = field(default_factory=dict)
     flags: dict[str, int] = field(default_factory=dict)
+    items_of: dict[str, int] = field(default_factory=dict)  # by spider, where there are several
+    stopped: dict[str, str] = field(default_factory=dict)  # those of several that have ended, with what StopCrawl said
 
     def reopen(self, kind: str, count: int, *, quarantined: bool) -> None:
         """Requests that failed so are to be tried again: they are not failed any more."""

@@ -16,9 +16,9 @@ import msgspec
 from scrapekit.download import Source
 from scrapekit.errors import ScrapekitError
 from scrapekit.fleet.allocator import give_memory_back
+from scrapekit.fleet.several import AnyWorker
 from scrapekit.fleet.threads import ThreadFleet
 from scrapekit.fleet.wire import decode_leases, encode, together
-from scrapekit.fleet.worker import Worker
 from scrapekit.messages import Outcome
 from scrapekit.safe import safe_lines
 
@@ -28,7 +28,7 @@ READY, REFUSED, OUTCOMES, STATS = b"r", b"e", b"o", b"s"
 CLOSE_SECONDS = 5.0
 
 
-def serve(pipe: Connection, workers: int, make: Callable[[], tuple[Worker, Source]]) -> None:
+def serve(pipe: Connection, workers: int, make: Callable[[], tuple[AnyWorker, Source]]) -> None:
     """Work until the parent closes the pipe, or dies. The main thread of a worker process.
 
     Args:

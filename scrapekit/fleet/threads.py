@@ -14,7 +14,7 @@ from time import sleep
 from typing import Any
 
 from scrapekit.errors import FleetError, Quarantined
-from scrapekit.fleet.worker import Worker
+from scrapekit.fleet.several import AnyWorker
 from scrapekit.messages import Failed, Lease, Outcome
 from scrapekit.messages.reason import storable
 from scrapekit.safe import masked
@@ -40,7 +40,7 @@ class ThreadFleet:
         FleetError: The system doesn't give so many threads.
     """
 
-    def __init__(self, worker: Worker, workers: int, post: Callable[[Outcome], Any]) -> None:
+    def __init__(self, worker: AnyWorker, workers: int, post: Callable[[Outcome], Any]) -> None:
         self.capacity = workers
         """Leases that can be worked on at once."""
         self.isolates = False

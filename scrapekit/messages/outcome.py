@@ -149,8 +149,10 @@ class Seeded(Struct):
         links: In the order of ``Spider.start()``.
         exhausted: ``start()`` has ended.
         error: One line, where ``start()`` raised, or yielded what can't be a request.
+        spider: Whose they are, where several share the crawl.
     """
 
     links: list[Link]
     exhausted: bool = False
     error: str | None = None
+    spider: str = ""

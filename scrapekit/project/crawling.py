@@ -1,4 +1,4 @@
-"""The :class:`Crawl`: one spider with its settings, wired into an engine with its hands."""
+"""The :class:`Crawl`: spiders with their settings, wired into an engine with its hands."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Self
 import msgspec
 
 from scrapekit.engine import (
-    Admission,
     Audience,
     Engine,
     Frontier,
@@ -23,30 +22,26 @@ from scrapekit.engine import (
     RetryPolicy,
     Robots,
     Scheduler,
-    SeedThread,
     Stats,
     SteadyClock,
 )
-from scrapekit.errors import RequestInvalid, SpiderError
-from scrapekit.fleet import Callbacks
 from scrapekit.messages import Request
 from scrapekit.project.hands import Hands
+from scrapekit.project.lineup import Cast, Lineup
 from scrapekit.project.outputs import JobFiles, Outputs
 from scrapekit.project.report import CrawlReport
-from scrapekit.project.rules import Rules
 from scrapekit.project.sources import unhurried
-from scrapekit.project.verdict import why_failed
 from scrapekit.settings import RetrySettings, Settings
-from scrapekit.spider import Spider, check_spider, start_hosts
-from scrapekit.web import CookieJar, Scope, UrlLimits
+from scrapekit.spider import Spider
+from scrapekit.web import CookieJar
 
 
 class Crawl:
     """One crawl, ready to run. A context manager: leaving it closes every connection, thread and file.
 
     Args:
-        spider: The spider.
-        settings: All of them: this is where they are handed out.
+        spider: The spider, or several.
+        settings: All of them: this is where they are handed out. Of several spiders, those that they share.
         job: Where its state is kept; None for a crawl that can't be resumed, whose state goes when it is closed.
         target: Path of the output, ``-`` for stdout, None for none.
         overwrite: Whether to empty the output first; otherwise it is appended to.
@@ -62,7 +57,7 @@ class Crawl:
 
     def __init__(
         self,
-        spider: Spider,
+        spider: Spider | Lineup,
         settings: Settings,
         *,
         job: JobFiles | None = None,
@@ -73,39 +68,30 @@ class Crawl:
         audience: Audience | None = None,
         keep: bool = False,
     ) -> None:
-        check_spider(spider)
-        spider.ignored_parameters = settings.crawl.ignore_parameters
-        starts = start_hosts(spider)
+        lineup = spider if isinstance(spider, Lineup) else Lineup([Cast(spider, settings)])
         settings = unhurried(settings)
-        self._spider = spider
+        self._lineup = lineup
         self._job = job
         self._clock = SteadyClock()
-        crawl, limits = settings.crawl, settings.crawl.limits
-        self._fail_if = crawl.fail_if
+        crawl = settings.crawl
         with ExitStack() as opened:
             # An empty name is a temporary database: on the disk, so that memory is flat, and gone at the end.
             frontier = Frontier("" if job is None else str(job.frontier_path), crawl.durability)
             opened.callback(frontier.close)
             self._frontier = frontier
-            callbacks = Callbacks(spider)
-            self._hooks = callbacks.hooks
-            for name, count in frontier.callbacks().items() if resume else ():
-                _check_callback(callbacks, name, count)
+            if resume:
+                lineup.check_stored(frontier.callbacks())
+            stats = msgspec.convert(frontier.get("stats", {}), Stats, strict=False)
+            stats.items_of = {name: stats.items_of.get(name, 0) for name in lineup.casts if name}
             inbox = Inbox()
-            seeds = None
-            if not frontier.get("seeds_done", False):
-                taken = frontier.get("seeds_taken", 0)
-                seeds = SeedThread(
-                    spider.start, skip=taken, check=callbacks.check, post=inbox.post, link_of=callbacks.new_link
-                )
-                opened.callback(seeds.close)
-                if not resume and not keep:
-                    seeds.await_first()
-            domains = spider.allowed_domains if crawl.allowed_domains is None else crawl.allowed_domains
-            domains = [domains] if isinstance(domains, str) else domains
-            open_scope = domains is not None and not domains
-            scope = Scope([*frontier.scope(), *starts] if open_scope else domains)
-            self._hands = Hands(spider, settings, inbox.post, keep=keep, resume=resume)
+            seeds = {}
+            for owner, pulled in lineup.seeds(frontier, stats, inbox.post):
+                seeds[owner] = pulled
+                opened.callback(pulled.close)
+            for pulled in seeds.values() if not resume and not keep else ():
+                pulled.await_first()
+            admission = lineup.admission(frontier, stats)
+            self._hands = Hands(lineup.casts, settings, inbox.post, keep=keep, resume=resume)
             opened.callback(self._hands.close)
             # Last of all that can refuse what was asked for: until here, an old output is as it was.
             self._outputs = opened.enter_context(
@@ -118,7 +104,6 @@ class Crawl:
             self._quarantined = frontier.recover(
                 in_flight.left, self._clock.now(), settings.retry.max_retry_after, crawl.quarantine_after
             )
-            stats = msgspec.convert(frontier.get("stats", {}), Stats, strict=False)
             stats.quarantined += len(self._quarantined)
             jar = None
             if settings.http.cookies:
@@ -139,28 +124,19 @@ class Crawl:
             self._outcomes = Outcomes(
                 frontier=frontier,
                 scheduler=scheduler,
-                admission=Admission(
-                    frontier.seen,
-                    stats,
-                    scope,
-                    open_scope=open_scope,
-                    max_depth=crawl.max_depth,
-                    url_limits=UrlLimits(
-                        limits.url_length, limits.path_depth, limits.repeated_segments, limits.query_parameters
-                    ),
-                ),
+                admission=admission,
                 retry=retry,
                 stats=stats,
                 robots=robots,
                 jar=jar,
                 proxies=proxies,
-                pages_per_host=limits.pages_per_host,
+                pages_per_host=crawl.limits.pages_per_host,
                 max_redirects=settings.http.max_redirects,
                 quarantine_after=crawl.quarantine_after,
                 keep_failures=keep,
                 every_attempt=crawl.ledger == "full" and job is not None,  # nobody can look into a job's that is none
             )
-            self._outcomes.batch.meta["rules"] = Rules.of(settings, [*starts] if open_scope else domains)
+            self._outcomes.batch.meta |= lineup.rules()
             self.engine = Engine(
                 frontier=frontier,
                 scheduler=scheduler,
@@ -200,7 +176,7 @@ class Crawl:
             FleetError: No worker is left.
         """
         started = self._clock.now()
-        self._hooks.start(self._spider)
+        self._lineup.begin()
         try:
             reason = self.engine.run()
         finally:
@@ -209,11 +185,12 @@ class Crawl:
             self._outputs.items.finish()
         stats = self.engine.stats
         failure = self._outcomes.failure
+        shares = self._lineup.shares(stats, self._frontier)
         if failure is None and reason == "finished":
-            failure = why_failed(stats, self._fail_if)
+            failure = self._lineup.why_failed(stats, shares)
         counts = self._frontier.counts()
         report = CrawlReport(
-            spider=self._spider.name,
+            spider=self._lineup.name,
             job="" if self._job is None else self._job.id,
             reason=reason,
             stats=stats,
@@ -227,8 +204,9 @@ class Crawl:
             failure=failure,
             stopped_by=self._outcomes.stop_reason,
             start_error=self._outcomes.failure,
+            spiders=shares,
         )
-        self._hooks.finish(report)
+        self._lineup.end(report)
         return report
 
     def halt(self, reason: str) -> None:
@@ -239,13 +217,6 @@ class Crawl:
     def close(self) -> None:
         """Close everything; idempotent. Not from a worker."""
         self._opened.close()
-
-
-def _check_callback(callbacks: Callbacks, name: str, count: int) -> None:
-    try:
-        callbacks.find(name)
-    except RequestInvalid as error:
-        raise SpiderError(f"{count} requests of the job wait for a callback that is gone: {error}") from error
 
 
 def _limit(total: float, callback: float | None) -> Callable[[Request], float] | None:

@@ -6,7 +6,7 @@ import inspect
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from scrapekit.download import PoolStats, Source
 from scrapekit.errors import SpiderError
-from scrapekit.fleet import ThreadFleet, Worker
+from scrapekit.fleet import AnyWorker, Several, ThreadFleet, Worker
 from scrapekit.messages import Response
 from scrapekit.parse import Parsers
 from scrapekit.project.sources import prepare, source_of
@@ -33,13 +33,16 @@ if TYPE_CHECKING:
 _CLOSE_SECONDS = 5.0  # that the workers get to end, once the pool under them is closed
 _HURRY_SECONDS = 0.5
 
+Casts = Mapping[str, tuple[Spider, Settings]]
+"""Spiders with the settings that hold for each, by name, which is empty where it is the only one."""
+
 
 class Hands:
     """The fleet of one crawl, and what lies under it.
 
     Args:
-        spider: Whose callbacks the workers run.
-        settings: ``fleet.kind`` and ``workers`` say which hands and how many.
+        casts: Whose callbacks the workers run.
+        settings: Those of the crawl as a whole: ``fleet.kind`` and ``workers`` say which hands and how many.
         post: Puts what they have to say into the engine's inbox.
         keep: Whether responses are handed over as they are; only threads can.
         resume: Whether the crawl goes on, and with it the archive that it is recorded to.
@@ -47,7 +50,7 @@ class Hands:
 
     def __init__(
         self,
-        spider: Spider,
+        casts: Casts,
         settings: Settings,
         post: Callable[[Any], Any],
         *,
@@ -66,7 +69,7 @@ class Hands:
 
             processes = ProcessFleet(
                 start,
-                msgspec.json.encode(_order(spider, settings)),
+                msgspec.json.encode(_order(casts, settings)),
                 processes=int(detail),
                 workers=settings.workers,
                 post=post,
@@ -78,9 +81,13 @@ class Hands:
             from scrapekit.project.cluster import ray_fleet  # noqa: PLC0415  (as above)
             from scrapekit.project.luggage import pack  # noqa: PLC0415
 
-            order = _order(spider, settings)
-            path, files = pack(Path(os.fsdecode(order.file)), Path.cwd())
-            order.file = os.fsencode(path)
+            order = _order(casts, settings)
+            files: dict[str, bytes] = {}
+            for role in order.roles:
+                path, code = pack(Path(os.fsdecode(role.file)), Path.cwd())
+                if any(files.get(name, content) != content for name, content in code.items()):
+                    raise SpiderError(f"the spiders' folders have files of the same name: put {path} into the project")
+                role.file, files = os.fsencode(path), files | code
             actors = ray_fleet(
                 f"{__name__}:{build.__name__}",
                 msgspec.json.encode(order),
@@ -92,7 +99,7 @@ class Hands:
             self.fleet, self._stats = actors, actors.stats
             self._source = None
         else:
-            worker, self._source = build_worker(spider, settings, keep=keep)
+            worker, self._source = build_worker(casts, settings, keep=keep)
             self.fleet, self._stats = ThreadFleet(worker, settings.workers, post), self._source.stats
 
     def finish(self) -> PoolStats:
@@ -116,12 +123,20 @@ class Hands:
             put_away()
 
 
-class Order(msgspec.Struct):
-    """What worker processes and actors are told: where the spider's class stands, how to make it and its worker."""
+class Role(msgspec.Struct):
+    """Where a spider's class stands, how to make it, and its own settings."""
 
+    owner: str
     file: bytes  # a path, in whatever encoding the file system has
     name: str
     arguments: dict[str, Any]
+    settings: dict[str, Any]
+
+
+class Order(msgspec.Struct):
+    """What worker processes and actors are told: which spiders there are, and how to make their worker."""
+
+    roles: list[Role]
     settings: dict[str, Any]
     log_level: int
 
@@ -133,35 +148,50 @@ def start(pipe: Connection, workers: int, config: bytes) -> None:
     serve(pipe, workers, partial(build, config))
 
 
-def build(config: bytes) -> tuple[Worker, Source]:
-    """What an :class:`Order` asks for. The spider's file is looked up from the working directory."""
+def build(config: bytes) -> tuple[AnyWorker, Source]:
+    """What an :class:`Order` asks for. The spiders' files are looked up from the working directory."""
     order = msgspec.json.decode(config, type=Order)
     handler = logging.StreamHandler()
     handler.setFormatter(LOG_FORMAT)
     logging.basicConfig(level=order.log_level, handlers=[handler])
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # what it warns of we report ourselves
-    cls = load_spider(f"{os.fsdecode(order.file)}:{order.name}", Path.cwd())
-    spider = make_spider(cls, order.arguments)
-    return build_worker(spider, msgspec.convert(order.settings, Settings))
+    casts = {}
+    for role in order.roles:
+        cls = load_spider(f"{os.fsdecode(role.file)}:{role.name}", Path.cwd())
+        casts[role.owner] = make_spider(cls, role.arguments), msgspec.convert(role.settings, Settings)
+    return build_worker(casts, msgspec.convert(order.settings, Settings))
 
 
-def build_worker(spider: Spider, settings: Settings, *, keep: bool = False) -> tuple[Worker, Source]:
+def build_worker(casts: Casts, settings: Settings, *, keep: bool = False) -> tuple[AnyWorker, Source]:
     """The worker that all threads of a process share, and where its replies come from."""
-    parsers: Callable[[Response], Any] = Parsers(spider.parsers)
-    source = source_of(spider, settings)
-    spider.ignored_parameters = settings.crawl.ignore_parameters
-    worker = Worker(
-        spider,
-        source,
-        parsers,
-        keep_partial=settings.crawl.keep_partial_items,
-        keep=keep,
-        secret_headers=settings.http.secret_headers,
-    )
-    return worker, source
+    source = source_of(next(iter(casts.values()))[0], settings)  # several spiders have the same methods for that
+    workers = {}
+    for owner, (spider, own) in casts.items():
+        parsers: Callable[[Response], Any] = Parsers(spider.parsers)
+        spider.ignored_parameters = own.crawl.ignore_parameters
+        workers[owner] = Worker(
+            spider,
+            source,
+            parsers,
+            keep_partial=own.crawl.keep_partial_items,
+            keep=keep,
+            secret_headers=own.http.secret_headers,
+        )
+    return workers[""] if "" in workers else Several(workers), source
 
 
-def _order(spider: Spider, settings: Settings) -> Order:
+def _order(casts: Casts, settings: Settings) -> Order:
+    roles = [_role(owner, spider, own) for owner, (spider, own) in casts.items()]
+    return Order(roles, _told(settings), logging.getLogger().getEffectiveLevel())
+
+
+def _told(settings: Settings) -> dict[str, Any]:
+    """The settings without what the engine keeps to itself: each lease has the proxy and credentials of its hop."""
+    told: dict[str, Any] = msgspec.to_builtins(replace(settings, http=replace(settings.http, proxies={}, auth={})))
+    return told
+
+
+def _role(owner: str, spider: Spider, settings: Settings) -> Role:
     cls = type(spider)
     try:
         file = inspect.getfile(cls)
@@ -178,7 +208,4 @@ def _order(spider: Spider, settings: Settings) -> Order:
         raise SpiderError(
             f"arguments of spider {cls.name!r} must be JSON to reach worker processes: {error}"
         ) from error
-    level = logging.getLogger().getEffectiveLevel()
-    # The engine keeps the list of proxies and the credentials to itself: each lease has what its hop needs.
-    told = replace(settings, http=replace(settings.http, proxies={}, auth={}))
-    return Order(os.fsencode(file), cls.__name__, arguments, msgspec.to_builtins(told), level)
+    return Role(owner, os.fsencode(file), cls.__name__, arguments, _told(settings))

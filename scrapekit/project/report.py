@@ -8,11 +8,29 @@ from scrapekit.download import PoolStats
 from scrapekit.engine import Stats
 
 
+class Share(Struct, frozen=True):
+    """What one spider of a crawl has come to, over all runs of the job. Immutable.
+
+    Args:
+        pages: Responses whose callback returned.
+        items: Items in the output.
+        failed: Requests that failed for good, or are quarantined.
+        stopped: What StopCrawl said that has ended this spider, where others went on.
+        error: One of its errors, of several spiders.
+    """
+
+    pages: int
+    items: int
+    failed: int
+    stopped: str | None = None
+    error: str | None = None
+
+
 class CrawlReport(Struct, frozen=True):
     """How a crawl ended. Immutable.
 
     Args:
-        spider: Its name.
+        spider: Its name; of several, their names.
         job: The job's id; empty for a crawl that can't be resumed.
         reason: ``finished``, ``max_pages``, ``max_items``, ``interrupted``, or ``stopped`` by StopCrawl.
         stats: The counters, over all runs of the job.
@@ -27,6 +45,7 @@ class CrawlReport(Struct, frozen=True):
         failure: Why the crawl failed as a whole; None where it did not.
         stopped_by: What StopCrawl said.
         start_error: What ``start()`` raised, if that is why.
+        spiders: What each spider has come to, by its name.
     """
 
     spider: str
@@ -43,6 +62,7 @@ class CrawlReport(Struct, frozen=True):
     failure: str | None = None
     stopped_by: str | None = None
     start_error: str | None = None
+    spiders: dict[str, Share] = {}
 
     @property
     def pages(self) -> int:

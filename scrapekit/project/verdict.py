@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scrapekit.engine import Stats
+from scrapekit.project.report import Share
 from scrapekit.settings import FailIf
 
 
@@ -10,12 +11,23 @@ def why_failed(stats: Stats, limits: FailIf) -> str | None:
     """Why a crawl that has come to its end can't be called a success; None where it can."""
     if not stats.pages:
         return _why_nothing(stats)
-    ended = stats.pages + stats.failed + stats.quarantined
-    share = (stats.failed + stats.quarantined) / ended
+    return _beyond(stats.pages, stats.items, stats.failed + stats.quarantined, limits)
+
+
+def why_share_failed(share: Share, limits: FailIf) -> str | None:
+    """The same of one spider of several."""
+    if not share.pages:
+        return f"nothing was fetched: {share.error}" if share.error else "nothing was fetched"
+    return _beyond(share.pages, share.items, share.failed, limits)
+
+
+def _beyond(pages: int, items: int, failed: int, limits: FailIf) -> str | None:
+    """Which limit is not kept, if there are pages."""
+    share = failed / (pages + failed)
     if limits.error_share is not None and share > limits.error_share:
         return f"{share:.1%} of the requests failed, more than crawl.fail_if.error_share ({limits.error_share:.1%})"
-    if limits.items_below is not None and stats.items < limits.items_below:
-        return f"{stats.items} items, fewer than crawl.fail_if.items_below ({limits.items_below})"
+    if limits.items_below is not None and items < limits.items_below:
+        return f"{items} items, fewer than crawl.fail_if.items_below ({limits.items_below})"
     return None
 
 

@@ -82,9 +82,9 @@ class Sim:
         )  # fmt: skip
         self.worker = self.web.worker(self.spider, **{"keep": keep, **(worker_options or {})})
         self.fleet = FakeFleet(self.worker.process, self.clock, workers=workers, seed=seed, latency=latency)
-        seeds = None
+        seeds = {}
         if not self.frontier.get("seeds_done", False):
-            seeds = FakeSeeds(self.spider.start, self.fleet.post, skip=self.frontier.get("seeds_taken", 0))
+            seeds[""] = FakeSeeds(self.spider.start, self.fleet.post, skip=self.frontier.get("seeds_taken", 0))
         self.engine = Engine(
             frontier=self.frontier, scheduler=self.scheduler, outcomes=self.outcomes, fleet=self.fleet,
             inbox=self.fleet, seeds=seeds, output=self.output, in_flight=self.in_flight, clock=self.clock,

@@ -779,18 +779,19 @@ def test_start_that_raises_ends_the_start_requests_not_the_crawl(tmp_path):
 
     sim = Sim(star(20), folder=tmp_path)
     sim.fleet.at(sim.clock.now() + 0.6, lambda: None)
-    ask = sim.engine._seeds.ask
+    seeds = sim.engine._seeds[""]
+    ask = seeds.ask
 
     def broken(count):
         ask(1)
         sim.fleet.post(Seeded([], exhausted=True, error="start() raised ValueError: x"))
 
-    sim.engine._seeds.ask = broken
+    seeds.ask = broken
     assert sim.run() == "finished"
     assert sim.urls() == sorted(star(20))
     assert sim.outcomes.failure == "start() raised ValueError: x"
     again = Sim(star(20), folder=tmp_path)
-    assert again.engine._seeds is not None  # a resume tries it again
+    assert again.engine._seeds  # a resume tries it again
 
 
 class _Everything(dict):

@@ -76,9 +76,9 @@ def order(tmp_path, monkeypatch):
     (project / "spiders" / "greetings.py").write_text("greeting = 'hello'")
     (project / "later.py").write_text("word = 'goodbye'")
     spider = load_spider(str(project / "spiders" / "greeter.py"), project)()
-    order = _order(spider, Settings())
-    path, files = pack(Path(os.fsdecode(order.file)), project)
-    order.file = os.fsencode(path)
+    order = _order({"": (spider, Settings())}, Settings())
+    path, files = pack(Path(os.fsdecode(order.roles[0].file)), project)
+    order.roles[0].file = os.fsencode(path)
     shutil.rmtree(project)  # so that whatever is found came along
     sys.path[:] = [entry for entry in sys.path if not entry.startswith(str(project))]
     return order, files
@@ -128,6 +128,7 @@ def test_workers_are_not_told_the_proxies_and_credentials_of_others(order, tmp_p
     path = tmp_path / "again.py"
     path.write_text("from scrapekit import Spider\nclass Again(Spider):\n    name = 'again'\n")
     http = {"proxies": "http://me:hunter2@p", "auth": {"a.test": {"bearer": "hunter2"}}, "max_redirects": 3}
-    told = _order(load_spider(str(path), tmp_path)(), load(None, {"http": http}).settings)
+    settings = load(None, {"http": http}).settings
+    told = _order({"": (load_spider(str(path), tmp_path)(), settings)}, settings)
     assert "hunter2" not in repr(told)
     assert told.settings["http"]["max_redirects"] == 3

@@ -230,9 +230,9 @@ class _Life:
             latency=world.latency,
         )
         self._fleet = fleet
-        seeds = None
+        seeds = {}
         if not frontier.get("seeds_done", False):
-            seeds = FakeSeeds(spider.start, fleet.post, skip=frontier.get("seeds_taken", 0))
+            seeds[""] = FakeSeeds(spider.start, fleet.post, skip=frontier.get("seeds_taken", 0))
         engine = Engine(
             frontier=frontier,
             scheduler=scheduler,
