@@ -11,10 +11,11 @@ demo: $(STAMP)  ## serve the bundled sample site on loopback, crawl it, show the
 test: $(VENV)/.installed-dev  ## everything, with branch coverage
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term --cov-fail-under=95 $(ARGS)
 
-check: $(VENV)/.installed-dev  ## style and types
+check: $(VENV)/.installed-dev  ## style, types, and the documentation as a site, in site/
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

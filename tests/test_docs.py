@@ -283,3 +283,10 @@ def test_the_readme_names_demo_and_test_and_the_makefile_has_them():
 def test_nobody_is_told_to_install_the_package_of_our_name_from_pypi():
     for page in PAGES:
         assert not re.search(r"pip3? install (?!\.)\S*scrapekit", page.read_text(encoding="utf-8")), page
+
+
+def test_every_page_of_docs_is_in_the_navigation_of_the_site():
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    docs = ROOT / "docs"
+    named = re.findall(r"- (?:\w+: )?(\S+\.md)$", text.partition("\nnav:")[2], re.MULTILINE)
+    assert sorted(named) == sorted(str(page.relative_to(docs)) for page in docs.rglob("*.md"))

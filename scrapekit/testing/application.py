@@ -77,6 +77,7 @@ class Reply:
 
 
 Application = Callable[[RequestView], Reply]
+"""What :func:`serve` serves: any function from a request to its answer. Called by the server's threads."""
 
 
 def host_name(headers: Mapping[str, str]) -> str:
