@@ -5,6 +5,8 @@ import json
 import threading
 import time
 
+import pytest
+
 import scrapekit
 from scrapekit.testing.faults import FAULTS
 from scrapekit.testing.faults.registry import marker
@@ -17,6 +19,27 @@ HARSH = {
     "robots": {"obey": False},
 }
 """Everything ends within two seconds, once; where nothing is about robots.txt, none is asked for."""
+SLOW = 1.3
+"""Seconds that what ends only at its deadline gets: more than it may take to connect."""
+SETTINGS = {
+    "documents": {"http": {"max_body": "12MiB"}},
+    "policies": {
+        "robots": {"obey": True, "max_crawl_delay": 0},
+        "retry": {"times": 1, "max_retry_after": 0, "backoff": {"initial": 0}},
+    },
+}
+"""What some groups need besides."""
+CASES = [
+    (path, tls)
+    for path, fault in FAULTS.items()
+    for tls in ((False, True) if fault.tls and not fault.door else (False,))
+]
+"""Each fault, and whether it is met by TLS."""
+
+
+def named(cases):
+    """The cases as parameters of a test."""
+    return [pytest.param(path, tls, id=f"{'https' if tls else 'http'}{path}") for path, tls in cases]
 
 
 class Meets(scrapekit.Spider):
@@ -62,6 +85,15 @@ class Meets(scrapekit.Spider):
         yield {"fault": error.request.meta["fault"], "next": f"{type(error).__name__}: {error}"}
 
 
+def merged(*settings):
+    """Nested settings as one; the last ones win."""
+    result = {}
+    for given in settings:
+        for key, value in given.items():
+            result[key] = merged(result.get(key, {}), value) if isinstance(value, dict) else value
+    return result
+
+
 def meet(server, paths, output, *, tls=False, proxy=None, settings=None, spider=Meets):
     """What came of a crawl over these faults: its report, what each answered, what the page after it was, seconds."""
     met = spider()
@@ -72,17 +104,14 @@ def meet(server, paths, output, *, tls=False, proxy=None, settings=None, spider=
             meta={"fault": path, "good": server.good(path[1:], like=path, tls=tls), "proxy": proxy},
             errback="failed",
             dont_filter=True,
+            timeout=SLOW if FAULTS[path].slow else None,
             **({"proxy": proxy} if proxy else {}),
         )
         for path in paths
     }
     began = time.monotonic()
-    report = scrapekit.run(
-        met,
-        output=output,
-        settings=(settings or {})
-        | {"http": HARSH["http"] | {"ca_bundle": server.ca_bundle} | (settings or {}).get("http", {})},
-    )
+    own = {"http": {"ca_bundle": server.ca_bundle}}
+    report = scrapekit.run(met, output=output, settings=merged(HARSH, own, settings or {}))
     seconds = time.monotonic() - began
     answers, following = {}, {}
     for line in map(json.loads, output.read_text().splitlines()):
@@ -101,5 +130,10 @@ class Met:
         """No slot is taken, no thread is left."""
         assert (self.report.pool.in_use, self.report.pool.waiting) == (0, 0)
         assert self.report.pending == 0
-        gc.collect()
-        assert [thread.name for thread in threading.enumerate() if thread.name.startswith("scrapekit")] == []
+        assert left_threads() == []
+
+
+def left_threads():
+    """Names of threads that a crawl has left behind."""
+    gc.collect()
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("scrapekit")]

@@ -3,19 +3,13 @@
 import threading
 
 import pytest
-from faultcrawl import meet
+from faultcrawl import CASES, SETTINGS, meet, named
 
 from scrapekit.testing.faults import FAULTS, serve_faults
 
-GUARD = 10.0  # seconds: a crawl whose deadlines are 2 s hangs if it takes longer
+pytestmark = pytest.mark.xdist_group("faults")  # the crawls of a module are made once
+GUARD = 30.0  # seconds: no deadline is longer than two, and a crawl that hangs takes a minute
 GROUPS = list(dict.fromkeys(fault.group for fault in FAULTS.values()))
-SETTINGS = {
-    "documents": {"http": {"max_body": "32MiB"}},
-    "policies": {
-        "robots": {"obey": True, "max_crawl_delay": 0},
-        "retry": {"times": 1, "max_retry_after": 0, "backoff": {"initial": 0}},
-    },
-}
 
 
 @pytest.fixture(scope="module")
@@ -41,17 +35,6 @@ def met(server, tmp_path_factory):
     return crawl
 
 
-CASES = [
-    (path, tls)
-    for path, fault in FAULTS.items()
-    for tls in ((False, True) if fault.tls and not fault.door else (False,))
-]
-
-
-def named(cases):
-    return [pytest.param(path, tls, id=f"{'https' if tls else 'http'}{path}") for path, tls in cases]
-
-
 @pytest.mark.parametrize(("path", "tls"), named(CASES))
 def test_the_answer_is_the_one_that_is_stated(met, path, tls):
     fault, crawl = FAULTS[path], met(path.split("/")[1], tls)
@@ -74,17 +57,4 @@ def test_the_next_page_of_the_host_is_right(met, path, tls):
 def test_it_ends_and_nothing_is_left(met, group, tls):
     crawl = met(group, tls)
     assert crawl.seconds < GUARD
-    crawl.assert_nothing_is_left()
-
-
-@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
-def test_one_connection_survives_them_all(server, tmp_path, tls):
-    """With one worker and one slot, a connection that a fault has spoilt would serve the page after it."""
-    paths = [path for path, fault in FAULTS.items() if not fault.slow and fault.door is None and (fault.tls or not tls)]
-    one = {"workers": 1, "throttle": {"maxsize": 1}}
-    crawl = meet(server, paths, tmp_path / "met.jsonl", tls=tls, settings=one)
-    assert {path: after for path, after in crawl.following.items() if after != "ok"} == {}
-    assert {path: answer["answer"] for path, answer in crawl.answers.items()} == {
-        path: FAULTS[path].answer.partition(",")[0] for path in paths
-    }
     crawl.assert_nothing_is_left()

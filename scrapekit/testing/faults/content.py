@@ -12,7 +12,7 @@ from scrapekit.download import decoding
 from scrapekit.testing.faults.registry import fault
 from scrapekit.testing.faults.talk import HTML, Talk, head, reply
 
-_BOMB = 8 * 2**20
+_BOMB = 32 * 2**20
 Pack = Callable[[bytes], bytes]
 _library: Any = decoding  # has the libraries that there are on this Python
 
@@ -63,7 +63,7 @@ def _register(coding: str) -> None:
     def cut(talk: Talk) -> None:
         coded(talk, pack(talk.page * 50)[:-5], coding)
 
-    bomb.__doc__ = f"8 MiB of zeros in some KB of {coding}."
+    bomb.__doc__ = f"32 MiB of zeros in some KB of {coding}."
     cut.__doc__ = f"The {coding} stream breaks off, and Content-Length matches what there is."
     fault(f"/content/bomb-{coding}", "BodyTooLarge")(bomb)
     fault(f"/content/cut-{coding}", "TruncatedBody")(cut)
@@ -75,7 +75,7 @@ for _coding in PACKERS:
 
 @fault("/content/bomb-stacked", "BodyTooLarge")
 def bomb_stacked(talk: Talk) -> None:
-    """8 MiB of zeros in gzip in br: a few bytes."""
+    """32 MiB of zeros in gzip in br: a few bytes."""
     coded(talk, _bomb("gzip", "br"), "gzip, br")
 
 

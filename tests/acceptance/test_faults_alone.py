@@ -1,0 +1,90 @@
+"""Every fault of the public fault server, met alone: its own time and memory, and what it leaves behind.
+
+Two processes, one for TCP and one for TLS, meet them one after the other, with one worker and one connection a host: a
+connection that a fault has spoilt would serve the page after it, and one that it has taken would keep that page from
+coming.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from faultcrawl import CASES, SETTINGS, merged, named
+
+from scrapekit.testing.faults import FAULTS, serve_faults
+
+pytestmark = pytest.mark.xdist_group("faults-alone")
+HERE = Path(__file__).parent
+TOTAL = 5.0  # seconds: the deadline of what ends by itself
+SHORT = 0.1  # of what does not
+ROBOTS = 1.0  # of robots.txt
+BODY = {"documents": 12}  # MiB: http.max_body
+OWN = {
+    "documents": SETTINGS["documents"],
+    "policies": merged(SETTINGS["policies"], {"http": {"timeout": {"total": ROBOTS}}}),
+}
+
+
+def deadline(fault):
+    return (ROBOTS if fault.group == "policies" else SHORT) if fault.slow else TOTAL
+
+
+def order(server, tls):
+    """What is to be met, as faultsalone.py reads it."""
+    crawls = {}
+    for path, over in CASES:
+        if over == tls:
+            fault, request = FAULTS[path], server.request(path, tls=tls)
+            settings = OWN.get(fault.group, {})
+            crawl = crawls.setdefault(json.dumps(settings), {"settings": settings, "cases": {}})
+            good = server.good(path[1:], like=path, tls=tls)
+            case = {"url": request.url, "good": good, "proxy": request.proxy, "timeout": deadline(fault)}
+            crawl["cases"][path] = case
+    return json.dumps({"ca_bundle": server.ca_bundle, "crawls": list(crawls.values())})
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """What was found of each fault, by TCP and by TLS."""
+    environment = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
+    found = {}
+    with serve_faults() as server:
+        processes = {
+            tls: subprocess.Popen(
+                [sys.executable, HERE / "faultsalone.py"],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+            )
+            for tls in (False, True)
+        }  # fmt: skip
+        for tls, process in processes.items():
+            process.stdin.write(order(server, tls))
+            process.stdin.close()
+            process.stdin = None
+        for tls, process in processes.items():
+            answer, said = process.communicate(timeout=100)
+            assert process.returncode == 0, said
+            found[tls] = json.loads(answer)
+    return found
+
+
+@pytest.mark.parametrize(("path", "tls"), named(CASES))
+def test_a_fault_costs_no_more_than_its_time_and_its_memory_and_leaves_nothing(alone, path, tls):
+    fault, facts = FAULTS[path], alone[tls]["faults"][path]
+    if not fault.slow:  # so short a deadline may come while it connects still
+        assert facts["answer"] == fault.answer.partition(",")[0], facts
+    # From the moment in which a callback asks for it to the one in which the next callback runs, less those in which
+    # the machine did not let the process run (see Sentinel): no neighbour's work makes this fail.
+    assert facts["seconds"] - facts["stood"] <= deadline(fault) + 0.5, facts
+    if facts["grown"] is not None:  # only Linux tells
+        body = max(BODY.get(fault.group, 1), len(fault.request.get("body", b"")) / 2**20)
+        assert facts["grown"] <= 8 * body + 8, facts
+    assert facts["next"] == "ok"
+    assert facts["threads"] == []
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+def test_after_all_of_them_no_connection_is_taken_and_no_thread_is_there(alone, tls):
+    assert (alone[tls]["in_use"], alone[tls]["threads"]) == (0, [])
