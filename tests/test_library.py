@@ -20,7 +20,7 @@ import scrapekit
 from scrapekit import Failed, Request, Response
 from scrapekit.errors import ConfigError, CrawlFailed, FrontierError, OutputError, SettingsError, SpiderError
 from scrapekit.project import crawling
-from scrapekit.settings import load
+from scrapekit.settings import OutputSettings, load
 from scrapekit.testing import Reply, serve
 
 HTML = (("Content-Type", "text/html"),)
@@ -356,9 +356,8 @@ class Job:
 def crawl_job(folder, server, *, resume, **settings):
     spider = Pages(start_urls=[url(server)])
     chosen = load(None, {**QUICK, **settings}, "test").settings
-    with scrapekit.project.Crawl(
-        spider, chosen, job=Job(folder), target=folder / "out.jsonl", overwrite=True, resume=resume
-    ) as crawl:
+    outputs = [OutputSettings(path=str(folder / "out.jsonl"), overwrite=True)]
+    with scrapekit.project.Crawl(spider, chosen, job=Job(folder), outputs=outputs, resume=resume) as crawl:
         return crawl.run()
 
 

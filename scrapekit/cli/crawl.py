@@ -37,8 +37,8 @@ _RAISE = {"max_pages": " --max-pages MORE", "max_items": " -s crawl.max_items=MO
 @click.argument("name")
 @click.option("-a", "arguments", multiple=True, metavar="NAME=VALUE", help="An argument for the spider.")
 @override_option
-@click.option("-o", "append", metavar="FILE", help="Append the items to FILE; - is stdout.")
-@click.option("-O", "overwrite", metavar="FILE", help="Write the items to FILE, which is emptied first.")
+@click.option("-o", "append", multiple=True, metavar="FILE", help="Append the items to FILE; - is stdout.")
+@click.option("-O", "overwrite", multiple=True, metavar="FILE", help="Write the items to FILE, which is emptied first.")
 @click.option("--workers", metavar="N", help="Requests in flight, over all hosts; short for -s workers=N.")
 @click.option("--max-pages", metavar="N", help="Stop after N pages; short for -s crawl.max_pages=N.")
 @click.option(
@@ -68,8 +68,8 @@ _RAISE = {"max_pages": " --max-pages MORE", "max_items": " -s crawl.max_items=MO
 def crawl_command(session: dict[str, Any], /, **given: Any) -> int:
     """Run the spider NAME of the folder spiders/. NAME may also be a file: my_spider.py, or my_spider.py:ClassName.
 
-    Items are written as JSON Lines; without -o and -O, to the path that the setting export.path says. All else that is
-    said goes to stderr. The first Ctrl-C lets requests in flight finish, the second stops at once, and either way
+    Items are written as JSON Lines; without -o and -O, to where the settings under export say. All else that is said
+    goes to stderr. The first Ctrl-C lets requests in flight finish, the second stops at once, and either way
     --resume goes on from there, as it does after a crash, with the arguments, settings and output that the job had.
     A -s, --workers, --max-pages, --fleet or --settings that comes with --resume wins over the job's own.
 
@@ -93,8 +93,11 @@ def crawl_command(session: dict[str, Any], /, **given: Any) -> int:
 
 def crawl(order: Order) -> int:
     """Do what was asked for; the exit code. Raises what :func:`~scrapekit.cli.main` shows."""
+    from msgspec.structs import replace
+
     from scrapekit.fleet.allocator import give_memory_back
     from scrapekit.project.jobs import Jobs
+    from scrapekit.project.outputs import formed_as
     from scrapekit.project.spiders import load_spider, make_spider
 
     give_memory_back()
@@ -107,14 +110,18 @@ def crawl(order: Order) -> int:
             record.overrides += order.settings
             record.settings = order.settings_file or record.settings
             settings = load_settings(record.settings, cls, record.overrides).settings
+            record.outputs = formed_as(settings.export, record.outputs)
             return _run(order, make_spider(cls, record.arguments), settings, job, jobs, fresh=False)
     settings = load_settings(order.settings_file, cls, order.settings).settings
     arguments = parse_arguments(order.arguments)
+    asked = order.append + order.overwrite
     spider = make_spider(cls, arguments)
     with jobs.create(
         cls.name,
-        lambda job: order.output or settings.export.path.format(spider=cls.name, job=job),
-        overwrite=order.overwrite is not None,
+        lambda job: [
+            replace(output, path=output.path if asked else output.path.format(spider=cls.name, job=job))
+            for output in order.outputs(settings.export)
+        ],
         arguments=arguments,
         overrides=order.settings,
         settings=order.settings_file,
@@ -131,19 +138,18 @@ def _run(order: Order, spider: Spider, settings: Settings, job: Job, jobs: Jobs,
     record = job.record
     opened = False
     try:
-        if record.output == "-" and sys.stdout is None:
+        if "-" in record.paths and sys.stdout is None:
             raise OutputError("the output is stdout, which is closed")
         with ExitStack() as shown, ExitStack() as stack:
-            console = _console(record.output, quiet=order.quiet)
+            console = _console(record.paths, quiet=order.quiet)
             shown.enter_context(logging_to(console, order.level(settings.log.level)))
             running = stack.enter_context(
                 Crawl(
                     spider,
                     settings,
                     job=job,
-                    target=record.output,
-                    overwrite=record.overwrite,
-                    parents=order.output is None,
+                    outputs=record.outputs,
+                    parents=not (order.append or order.overwrite),
                     resume=not fresh,
                 )
             )
@@ -154,7 +160,9 @@ def _run(order: Order, spider: Spider, settings: Settings, job: Job, jobs: Jobs,
                 logger.warning(
                     "job %s had not finished, and can't be resumed any more: its output is this job's now", other
                 )
-            logger.info("%s %s, to %s", "crawling as job" if fresh else "going on with job", job.id, record.output)
+            logger.info(
+                "%s %s, to %s", "crawling as job" if fresh else "going on with job", job.id, ", ".join(record.paths)
+            )
             engine = running.engine
             every = 0 if order.quiet else LOG_SECONDS if console is None else LIVE_SECONDS
             # On `shown`, so that signals are taken and messages are shown while the crawl is being closed, too.
@@ -175,9 +183,9 @@ def _run(order: Order, spider: Spider, settings: Settings, job: Job, jobs: Jobs,
     return _tell(report, again, quiet=order.quiet)
 
 
-def _console(output: str, *, quiet: bool) -> Console | None:
+def _console(outputs: list[str], *, quiet: bool) -> Console | None:
     """The terminal for the live line; None if stderr is none, or if the items go to it."""
-    if quiet or not _is_terminal(sys.stderr) or (output == "-" and _is_terminal(sys.stdout)):
+    if quiet or not _is_terminal(sys.stderr) or ("-" in outputs and _is_terminal(sys.stdout)):
         return None
     from rich.console import Console
 

@@ -63,7 +63,7 @@ def show_command(job: str | None) -> None:
         ("state", state + (f" by job {record.replaced_by}" if record.replaced_by else "")),
         ("started", _when(record)),
         ("arguments", ", ".join(record.arguments)),  # without the values, which may be passwords
-        ("output", record.output),
+        *((("output" if at == 0 else "", path) for at, path in enumerate(record.paths))),
         ("requests", ", ".join(f"{counts[name]:,} {name}" for name in counts) or "none"),
         ("errors", ", ".join(f"{count:,} {kind}" for kind, count in failures.items())),
         ("folder", f"{folder}, {size:,} bytes"),
@@ -143,7 +143,7 @@ def _list() -> None:
             numbers = [f"{each:,}" for each in sums]
         except FrontierError:  # it is being made or removed at this moment, is damaged, or of another version
             numbers = ["?"] * 3
-        rows.append((job, record.spider, jobs.state(job, record), _when(record), *numbers, record.output))
+        rows.append((job, record.spider, jobs.state(job, record), _when(record), *numbers, ", ".join(record.paths)))
     if not rows:
         click.echo("no job has been run in this folder", err=True)
         return

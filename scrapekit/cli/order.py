@@ -10,6 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from scrapekit.project.job import Job
+    from scrapekit.settings import ExportSettings, OutputSettings
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -20,8 +21,8 @@ class Order(NamedTuple):
     name: str
     arguments: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
-    append: str | None = None
-    overwrite: str | None = None
+    append: tuple[str, ...] = ()
+    overwrite: tuple[str, ...] = ()
     workers: str | None = None
     max_pages: str | None = None
     fleet: str | None = None
@@ -34,27 +35,26 @@ class Order(NamedTuple):
 
     def check(self) -> None:
         """Raise click.UsageError for options that exclude each other, and for what ``job.json`` can't hold."""
-        if self.append is not None and self.overwrite is not None:
-            raise click.UsageError("-o and -O exclude each other")
         if "" in {self.record, self.replay}:
             raise click.UsageError("--record and --replay need the name of a FILE")
         if self.record is not None and self.replay is not None:
             raise click.UsageError("--record and --replay exclude each other")
         if self.quiet and self.verbose:
             raise click.UsageError("-q and -v exclude each other")
-        for word in (*self.arguments, *self.settings, self.output, self.settings_file):
+        for word in (*self.arguments, *self.settings, *self.append, *self.overwrite, self.settings_file):
             if word is not None and not _is_unicode(word):
                 raise click.UsageError(f"{word!r} is not UTF-8, and can't be written down for --resume")
-        if self.resume is not None and (self.arguments or self.output is not None):
+        if self.resume is not None and (self.arguments or self.append or self.overwrite):
             raise click.UsageError(
                 "--resume goes on with the job's own arguments and output: leave out -a, -o and -O, "
                 "or start a new crawl without --resume"
             )
 
-    @property
-    def output(self) -> str | None:
-        """The FILE of ``-o`` or ``-O``."""
-        return self.append if self.append is not None else self.overwrite
+    def outputs(self, export: ExportSettings) -> list[OutputSettings]:
+        """Where items are to go: to each FILE of ``-o`` and ``-O``, or where the settings say."""
+        asked = [export.to(file, overwrite=False) for file in self.append]
+        asked += [export.to(file, overwrite=True) for file in self.overwrite]
+        return asked or list(export.outputs) or [export.to(export.path)]
 
     @property
     def settings(self) -> list[str]:

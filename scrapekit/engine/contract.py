@@ -61,6 +61,10 @@ class Output(Protocol):
         """How far the output is written, as JSON values."""
         ...
 
+    def committed(self) -> None:
+        """The last position is final."""
+        ...
+
 
 class Audience(Protocol):
     """Whoever is shown what has become final, for instance the caller of :func:`scrapekit.crawl`."""

@@ -270,6 +270,8 @@ class Engine:
             if more:
                 for wish in scheduler.wishes():
                     frontier.give_back(scheduler.refill(wish, frontier.lease(wish.host, wish.limit), now))
+        if "output" in batch.meta:
+            self._output.committed()
         self._open += len(batch.rows) - batch.finished
         if batch.retries or promoted:
             self._next_retry = frontier.next_retry()

@@ -4,15 +4,18 @@ from scrapekit.export.formats import Options, format_of
 from scrapekit.export.output import open_output, resume_output
 from scrapekit.export.rejected import rejected_beside, write_rejected
 from scrapekit.export.sink import NullSink, Sink
+from scrapekit.export.tee import Tee, positions
 from scrapekit.export.verify import groups_intact
 
 __all__ = [
     "NullSink",
     "Options",
     "Sink",
+    "Tee",
     "format_of",
     "groups_intact",
     "open_output",
+    "positions",
     "rejected_beside",
     "resume_output",
     "write_rejected",

@@ -50,6 +50,9 @@ class StreamSink:
     def flush(self) -> None:
         """Do nothing: a stream has no disk to wait for."""
 
+    def committed(self) -> None:
+        """Do nothing: the lines are where they belong."""
+
     def finish(self) -> None:
         """Do nothing: the lines are what was asked for."""
 
@@ -96,6 +99,9 @@ class FileSink:
             os.fsync(self._fd)
         except OSError as error:
             raise _export_error(self.name, error) from error
+
+    def committed(self) -> None:
+        """Do nothing: the lines are where they belong."""
 
     def finish(self) -> None:
         """Do nothing: the lines are what was asked for."""

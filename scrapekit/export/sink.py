@@ -11,7 +11,8 @@ class Sink(Protocol):
 
     The engine stores :meth:`position` once before the first :meth:`append`, and then with every group of lines: append,
     :meth:`flush`, store the position in the transaction that makes the group's requests done. After a crash,
-    :func:`~scrapekit.export.resume_output` cuts the output back to the stored position.
+    :func:`~scrapekit.export.resume_output` cuts the output back to the stored position. Right after each transaction
+    that stored a position, it calls :meth:`committed`.
 
     Attributes:
         name: The path, or ``-`` for stdout, for messages and the report.
@@ -36,6 +37,15 @@ class Sink(Protocol):
 
         Raises:
             ExportError: The disk reports an error.
+        """
+
+    def committed(self) -> None:
+        """The last position is final: all that was appended is, and will never be cut off by a crash.
+
+        A kill may come before it, so an output that acts only here has to catch up when it is resumed.
+
+        Raises:
+            ExportError: What is to be done now can't be; the position stays.
         """
 
     def finish(self) -> None:
@@ -67,6 +77,9 @@ class NullSink:
         return {}
 
     def flush(self) -> None:
+        """Do nothing."""
+
+    def committed(self) -> None:
         """Do nothing."""
 
     def finish(self) -> None:

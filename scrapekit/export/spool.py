@@ -3,12 +3,42 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from scrapekit.errors import ExportError
-from scrapekit.export.formats import Format, Options
+from scrapekit.errors import ExportError, OutputError
+from scrapekit.export.extras import need
+from scrapekit.export.formats import Format, Options, format_of
+from scrapekit.export.linefile import make_folder, open_lines, resume_lines
 from scrapekit.export.lines import FileSink
+from scrapekit.export.opener import Terms
+
+
+class SpooledFiles:
+    """The :class:`Opener` of files that are made whole at the end."""
+
+    def open(self, target: str, terms: Terms) -> SpooledSink:
+        """Open the spool, and find out now, not after hours, whether the file can be made."""
+        path = Path(target)
+        if terms.parents:
+            make_folder(path.parent, fsync=terms.fsync)
+        _check_library(path)
+        _check_target(path, overwrite=terms.overwrite)
+        return _spooled(path, open_lines(str(terms.spool or _beside(path)), Terms(True, fsync=terms.fsync)), terms)
+
+    def resume(self, target: str, committed: Mapping[str, Any], terms: Terms, *, whole: bool) -> SpooledSink:
+        """Open the spool again."""
+        path = Path(target)
+        _check_library(path)
+        return _spooled(path, resume_lines(str(terms.spool or _beside(path)), committed, terms, whole=whole), terms)
+
+
+def _spooled(path: Path, lines: Any, terms: Terms) -> SpooledSink:
+    form = format_of(path)
+    assert form is not None
+    assert isinstance(lines, FileSink)
+    return SpooledSink(lines, path, form, terms.options, fsync=terms.fsync, temporary=terms.spool is None)
 
 
 class SpooledSink:
@@ -37,6 +67,9 @@ class SpooledSink:
         self._options = options
         self._fsync = fsync
         self._temporary = temporary
+
+    def committed(self) -> None:
+        """Do nothing: the file is made at the end."""
 
     def finish(self) -> None:
         """Write the file under a temporary name, then give it its own: whoever looks sees the old one or the whole new.
@@ -81,3 +114,33 @@ def _sync(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def _beside(path: Path) -> Path:
+    """A spool that nobody takes for the output."""
+    return path.with_name(f".{path.name}.spool")
+
+
+def _check_library(path: Path) -> None:
+    form = format_of(path)
+    if form is not None and form.extra:
+        need(form.extra, str(path))
+
+
+def _check_target(path: Path, *, overwrite: bool) -> None:
+    """Find out now, not after hours, whether the file can be made at the end."""
+    if path.is_dir():
+        raise OutputError(f"{path}: the output is a folder, not a file")
+    if path.exists() and not path.is_file():
+        raise OutputError(
+            f"{path}: {path.suffix} is made whole at the end, so it can't go to a pipe; write .jsonl there"
+        )
+    if path.exists() and not overwrite and path.stat().st_size:
+        raise OutputError(
+            f"{path}: can't be appended to, {path.suffix} is made whole at the end of a crawl: "
+            "overwrite it with -O, or take another name, or .jsonl"
+        )
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: the folder {path.parent} does not exist; create it first")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"{path}: the output can't be opened: no file can be made in {path.parent}")

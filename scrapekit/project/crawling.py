@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -31,7 +30,7 @@ from scrapekit.project.lineup import Cast, Lineup
 from scrapekit.project.outputs import JobFiles, Outputs
 from scrapekit.project.report import CrawlReport
 from scrapekit.project.sources import unhurried
-from scrapekit.settings import RetrySettings, Settings
+from scrapekit.settings import OutputSettings, RetrySettings, Settings
 from scrapekit.spider import Spider
 from scrapekit.web import CookieJar
 
@@ -43,10 +42,9 @@ class Crawl:
         spider: The spider, or several.
         settings: All of them: this is where they are handed out. Of several spiders, those that they share.
         job: Where its state is kept; None for a crawl that can't be resumed, whose state goes when it is closed.
-        target: Path of the output, ``-`` for stdout, None for none.
-        overwrite: Whether to empty the output first; otherwise it is appended to.
-        parents: Whether to make the folders that the output lies in.
-        resume: Whether to go on with the job: the output is cut back to what was committed.
+        outputs: Where items go, with the paths as they are to be.
+        parents: Whether to make the folders that the outputs lie in.
+        resume: Whether to go on with the job: the outputs are cut back to what was committed.
         audience: Whoever is shown what has become final.
         keep: Whether the audience gets the responses and failures themselves, and no callback runs.
 
@@ -61,8 +59,7 @@ class Crawl:
         settings: Settings,
         *,
         job: JobFiles | None = None,
-        target: str | Path | None = None,
-        overwrite: bool = False,
+        outputs: Sequence[OutputSettings] = (),
         parents: bool = False,
         resume: bool = False,
         audience: Audience | None = None,
@@ -95,7 +92,7 @@ class Crawl:
             opened.callback(self._hands.close)
             # Last of all that can refuse what was asked for: until here, an old output is as it was.
             self._outputs = opened.enter_context(
-                Outputs(frontier, job, target, settings, overwrite=overwrite, parents=parents, resume=resume)
+                Outputs(frontier, job, outputs, durability=crawl.durability, parents=parents, resume=resume)
             )
             capacity = self._hands.fleet.capacity
             in_flight = InFlight(None if job is None else job.in_flight_path, capacity)
@@ -196,7 +193,7 @@ class Crawl:
             stats=stats,
             pool=self._hands.finish(),
             workers=self._hands.fleet.capacity,
-            output=self._outputs.items.name,
+            outputs=tuple(self._outputs.items.names),
             rejected=rejected,
             elapsed=self._clock.now() - started,
             pending=counts["pending"],

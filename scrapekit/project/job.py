@@ -17,6 +17,7 @@ from msgspec import Struct, field
 
 from scrapekit.errors import FrontierError, JobNotFound
 from scrapekit.project.joblock import JobLock
+from scrapekit.settings import OutputSettings
 
 State = Literal["running", "interrupted", "failed", "stopped", "finished", "replaced"]
 
@@ -29,8 +30,7 @@ class Record(Struct, kw_only=True):
         arguments: The ``-a``.
         overrides: The ``-s``, and what other options stand for, as ``key.path=value``; later ones win.
         settings: The path of ``--settings``; None for the project's own settings.yaml.
-        output: The output's path, or ``-``.
-        overwrite: Whether the crawl began with an empty output (``-O``).
+        outputs: At least one; the path of each is what was made of its template, or ``-``.
         created: When, in UTC, as ISO 8601.
         state: ``finished`` when nothing is left to do; ``stopped`` by its own limits; ``interrupted`` or ``failed``;
             ``running`` also of a process that was killed; ``replaced`` when another job has taken over its output.
@@ -42,8 +42,7 @@ class Record(Struct, kw_only=True):
     arguments: dict[str, str] = field(default_factory=dict)
     overrides: list[str] = field(default_factory=list)
     settings: str | None = None
-    output: str = ""
-    overwrite: bool = False
+    outputs: list[OutputSettings] = field(default_factory=list)
     created: str = ""
     state: State = "running"
     replaced_by: str = ""
@@ -54,9 +53,17 @@ class Record(Struct, kw_only=True):
         """The record of the job in ``folder``. Raises JobNotFound if it can't be read."""
         path = folder / "job.json"
         try:
-            return msgspec.json.decode(path.read_bytes(), type=cls)
+            record = msgspec.json.decode(path.read_bytes(), type=cls)
         except (OSError, msgspec.DecodeError) as error:
             raise JobNotFound(f"{path}: can't be read as a job: {error}") from error
+        if not record.outputs:
+            raise JobNotFound(f"{path}: names no output: it was written by another version of scrapekit")
+        return record
+
+    @property
+    def paths(self) -> list[str]:
+        """Those of the outputs."""
+        return [output.path for output in self.outputs]
 
     @property
     def resumable(self) -> bool:

@@ -12,6 +12,7 @@ from scrapekit.errors import FrontierError, JobLocked, JobNotFound, OutputError
 from scrapekit.export import format_of
 from scrapekit.project.job import Job, Record
 from scrapekit.project.joblock import is_locked
+from scrapekit.settings import OutputSettings
 
 logger = logging.getLogger("scrapekit")
 
@@ -32,9 +33,8 @@ class Jobs:
     def create(
         self,
         spider: str,
-        output: Callable[[str], str],
+        outputs: Callable[[str], Sequence[OutputSettings]],
         *,
-        overwrite: bool = False,
         arguments: Mapping[str, str] | None = None,
         overrides: Sequence[str] = (),
         settings: str | None = None,
@@ -44,16 +44,16 @@ class Jobs:
 
         Args:
             spider: The spider's name.
-            output: Gives the output's path for the job's id.
-            overwrite: As for :class:`Record`, like the next three.
-            arguments: The ``-a``.
+            outputs: Gives the outputs for the job's id.
+            arguments: As for :class:`Record`: the ``-a``.
             overrides: The ``-s``.
             settings: The path of ``--settings``.
             source: The NAME on the command line.
 
         Raises:
-            OutputError: The output is that of a job that has not finished, and would be appended to; when that job was
+            OutputError: An output is that of a job that has not finished, and would be appended to; when that job was
                 resumed, it would cut off what this one has written. (Overwriting it is allowed: see :meth:`replace`.)
+                Or two outputs are the same.
             FrontierError: The folder can't be written.
         """
         record = Record(
@@ -61,7 +61,6 @@ class Jobs:
             arguments=dict(arguments or {}),
             overrides=list(overrides),
             settings=settings,
-            overwrite=overwrite,
             created=datetime.now(UTC).isoformat(),
             source=source,
         )
@@ -70,9 +69,11 @@ class Jobs:
         except OSError as error:
             raise FrontierError(f"{self._folder}: no job can be written there: {error.strerror}") from error
         try:
-            record.output = output(job.id)
-            if not overwrite:
-                self._refuse_to_append(record.output)
+            record.outputs = list(outputs(job.id))
+            self._refuse_the_same(record.paths)
+            for output in record.outputs:
+                if not output.overwrite:
+                    self._refuse_to_append(output.path)
             job.save()
         except BaseException:
             job.discard()
@@ -108,7 +109,7 @@ class Jobs:
         return found
 
     def replace(self, by: Job) -> list[str]:
-        """Give up the unfinished jobs whose output ``by`` has opened, for they could not tell their lines from its own.
+        """Give up the unfinished jobs one of whose outputs ``by`` has opened: they can't tell their lines from its own.
 
         Returns:
             Their ids.
@@ -116,7 +117,8 @@ class Jobs:
         Raises:
             JobLocked: One of them is being run. (Its output is locked too, so ``by`` can't have opened that.)
         """
-        replaced = [job for job in self._claiming(by.record.output) if job != by.id]
+        claims = (job for path in by.record.paths for job in self._claiming(path) if job != by.id)
+        replaced = list(dict.fromkeys(claims))
         for job in replaced:
             with Job(self._folder / job) as other:
                 other.record.replaced_by = by.id
@@ -178,17 +180,21 @@ class Jobs:
             raise FrontierError(f"{found.path}: can't be removed: {error.strerror}") from error
 
     def newer_writers(self, job: Job) -> list[str]:
-        """Jobs that were started later than this one, and have written to the same output."""
-        if job.record.output == "-":
-            return []
-        path = (self._root / job.record.output).resolve()
+        """Jobs that were started later than this one, and have written to one of its outputs."""
+        own = self._resolved(job.record.paths)
         return [
             other
             for other, record in self.all()
-            if record.created > job.record.created
-            and record.output != "-"
-            and (self._root / record.output).resolve() == path
+            if record.created > job.record.created and own & self._resolved(record.paths)
         ]
+
+    def _resolved(self, paths: Sequence[str]) -> set[Path]:
+        return {(self._root / path).resolve() for path in paths if path != "-"}
+
+    def _refuse_the_same(self, paths: Sequence[str]) -> None:
+        for number, path in enumerate(paths):
+            if path in paths[:number] or (path != "-" and self._resolved([path]) & self._resolved(paths[:number])):
+                raise OutputError(f"{path}: two outputs can't be the same file")
 
     def _new_folder(self, spider: str) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -228,8 +234,10 @@ class Jobs:
         at_the_end = format_of(path) is not None  # then the file need not be there yet
         if output != "-" and (at_the_end or path.is_file()):
             for job, record in self._unfinished():
-                theirs = self._root / record.output
-                if theirs.resolve() == path.resolve() if at_the_end else theirs.exists() and theirs.samefile(path):
+                if any(
+                    theirs.resolve() == path.resolve() if at_the_end else theirs.exists() and theirs.samefile(path)
+                    for theirs in (self._root / each for each in record.paths if each != "-")
+                ):
                     yield job
 
     def _ids(self) -> list[str]:

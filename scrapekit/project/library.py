@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -47,7 +48,9 @@ def run(
         FrontierError, ExportError: State or output can't be written.
     """
     one = made(spider, arguments)
-    with Crawl(one, settings_for(one, settings), target=output, overwrite=overwrite) as crawl:
+    chosen = settings_for(one, settings)
+    outputs = [] if output is None else [chosen.export.to(os.fspath(output), overwrite=overwrite)]
+    with Crawl(one, chosen, outputs=outputs) as crawl:
         return crawl.run()
 
 

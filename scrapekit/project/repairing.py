@@ -13,8 +13,9 @@ from msgspec import Struct
 from scrapekit.engine import Frontier, Stats
 from scrapekit.engine.schema import DONE, FAILED, PENDING
 from scrapekit.errors import FrontierError, JobNotFound, OutputMismatch
-from scrapekit.export import format_of, groups_intact
+from scrapekit.export import format_of, groups_intact, positions
 from scrapekit.project.job import Job
+from scrapekit.project.outputs import spool_of
 
 _LOST = f"finished IN (SELECT at FROM written WHERE id > ?) AND state IN ({DONE}, {FAILED})"
 _COUNT = f"""SELECT state, count(*) FROM requests
@@ -27,10 +28,10 @@ class Repair(Struct, frozen=True):
     """What a repair came to.
 
     Args:
-        lines: That are no longer in the output as they were written, or behind one that is not.
+        lines: Items that are no longer in all outputs as they were written, or behind one that is not.
         requests: That will be made again for them.
         kept: Bytes from the start of the output that are as they were; the next run cuts off the rest.
-        output: The file.
+        output: The file that has lost the most; where none has, all of them.
     """
 
     lines: int
@@ -40,26 +41,23 @@ class Repair(Struct, frozen=True):
 
 
 def repair(job: Job, root: Path) -> Repair:
-    """Look at each group of lines that a job has committed, and requeue those that its output does not hold any more.
+    """Look at each group of lines that a job has committed, and requeue those that its outputs do not hold any more.
 
-    From the first group that is not there as it was written, all are requeued. If something was lost, the job can be
-    resumed then, also if it had finished. The output itself is not touched here.
+    From the first group that is not there as it was written, in one of them, all are requeued. If something was lost,
+    the job can be resumed then, also if it had finished. The outputs themselves are not touched here.
 
     Args:
         job: Its lock is held.
-        root: The folder that the output's path is relative to.
+        root: The folder that the paths of the outputs are relative to.
 
     Raises:
-        JobNotFound: Another job has taken over its output, or that is a stream, which nobody can look at again.
+        JobNotFound: Another job has taken over its output, or all are streams, which nobody can look at again.
         OutputMismatch: What was in the file before the job began is gone.
         FrontierError: The job's state can't be used.
     """
     record = job.record
     if record.replaced_by:
         raise JobNotFound(f"job {job.id} can't be repaired: job {record.replaced_by} has taken over its output")
-    path = root / record.output
-    if format_of(path) is not None:
-        path = job.spool_path
     Frontier(str(job.frontier_path)).close()  # refuses what is none, or another version's
     try:
         with closing(sqlite3.connect(job.frontier_path, isolation_level=None)) as db:
@@ -67,23 +65,43 @@ def repair(job: Job, root: Path) -> Repair:
                 (number, msgspec.json.decode(position), lines, digest)
                 for number, position, lines, digest in db.execute("SELECT id, position, lines, digest FROM written")
             ]
-            if not groups or "offset" not in groups[0][1]:
-                raise JobNotFound(f"job {job.id} can't be repaired: its output is a stream, or it has not begun")
-            good = groups_intact(path, [(position, digest) for _, position, _, digest in groups])
-            if not good:
-                raise OutputMismatch(
-                    f"{path} does not hold any more what was in it before job {job.id} began: put it back, or start "
-                    "a new crawl"
-                )
+            good, path, kept = _intact(job, root, [(position, digest) for _, position, _, digest in groups])
             lines = sum(count for _, _, count, _ in groups[good:])
             last, position, *_ = groups[good - 1]
             requests = 0
             if lines:
                 job.finish("interrupted")  # before the commit: one that can be resumed in vain does no harm
                 requests = _requeue(db, last, position, lines)
+            else:
+                path = ", ".join(record.paths)
     except sqlite3.Error as error:
         raise FrontierError(f"{job.frontier_path}: the crawl's state can't be used: {error}") from error
-    return Repair(lines, requests, position["offset"], str(path))
+    return Repair(lines, requests, kept, path)
+
+
+def _intact(job: Job, root: Path, groups: list[tuple[dict[str, Any], bytes]]) -> tuple[int, str, int]:
+    """How many groups, from the first one on, all outputs hold; which file holds the fewest, and up to which byte."""
+    found = []
+    for number, output in enumerate(job.record.paths):
+        path = root / output
+        if format_of(path) is not None:
+            path = spool_of(job.spool_path, number)
+        written = []
+        for group, digest in groups:
+            position, own = positions(group)[number]
+            written.append((position, digest if own is None else own))
+        if not written or "offset" not in written[0][0]:
+            continue
+        good = groups_intact(path, written)
+        if not good:
+            raise OutputMismatch(
+                f"{path} does not hold any more what was in it before job {job.id} began: put it back, or start "
+                "a new crawl"
+            )
+        found.append((good, str(path), int(written[good - 1][0]["offset"])))
+    if not found:
+        raise JobNotFound(f"job {job.id} can't be repaired: its output is a stream, or it has not begun")
+    return min(found)
 
 
 def _requeue(db: sqlite3.Connection, last: int, position: dict[str, Any], lines: int) -> int:

@@ -35,7 +35,7 @@ class CrawlReport(Struct, frozen=True):
         reason: ``finished``, ``max_pages``, ``max_items``, ``interrupted``, or ``stopped`` by StopCrawl.
         stats: The counters, over all runs of the job.
         pool: Connections opened and reused in this run, by host.
-        output: The path that the items were written to; ``-`` for stdout, empty for none.
+        outputs: The paths that the items were written to; ``-`` for stdout.
         rejected: The path of the items that were not as they must be; empty where there were none, or no file to write.
         elapsed: Seconds that this run took.
         workers: Requests that could be in flight at once, over all threads and processes.
@@ -53,7 +53,7 @@ class CrawlReport(Struct, frozen=True):
     reason: str
     stats: Stats
     pool: PoolStats
-    output: str
+    outputs: tuple[str, ...]
     elapsed: float
     pending: int
     workers: int = 0
@@ -63,6 +63,11 @@ class CrawlReport(Struct, frozen=True):
     stopped_by: str | None = None
     start_error: str | None = None
     spiders: dict[str, Share] = {}
+
+    @property
+    def output(self) -> str:
+        """The first of the outputs; empty where there is none."""
+        return self.outputs[0] if self.outputs else ""
 
     @property
     def pages(self) -> int:

@@ -84,7 +84,7 @@ def _check_output(jobs: Jobs, job: Job) -> None:
         raise JobNotFound(f"job {job.id} can't go on: job {job.record.replaced_by} has taken over its output")
     if newer := jobs.newer_writers(job):
         raise OutputMismatch(
-            f"{job.record.output} is the output of job {newer[0]} now: job {job.id} can't go on with it"
+            f"{', '.join(job.record.paths)}: job {newer[0]} has written there since: job {job.id} can't go on with it"
         )
 
 

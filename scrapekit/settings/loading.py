@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, structs
 
 from scrapekit.errors import SettingsError
 from scrapekit.settings import rules
 from scrapekit.settings.schema import DomainAuth, DomainOverride, Settings
-from scrapekit.settings.shape import all_keys, describe, entry_type, is_section, key_types, mentions
+from scrapekit.settings.shape import all_keys, describe, entry_type, is_section, item_section, key_types, mentions
 from scrapekit.settings.tree import Node, from_file, from_override, from_python
 
 Keys = tuple[str, ...]
@@ -52,9 +52,14 @@ def load(
     merged = msgspec.to_builtins(Settings())
     where: dict[str, str] = {}
     for source in [*sources, *(from_override(override, Settings) for override in overrides)]:
-        for leaf in _section(source, Settings, ()):
+        leaves = {leaf.path: leaf for leaf in _section(source, Settings, ())}
+        _check_one_of(leaves)
+        for leaf in leaves.values():
             _put(merged, leaf.path, leaf.value)
             where[_flat(leaf.path).lower()] = leaf.where
+    export = merged["export"]
+    own = {key: value for key, value in export.items() if key not in {"path", "outputs"}}
+    export["outputs"] = [own | output for output in export["outputs"]]
     settings = msgspec.convert(merged, Settings)
     origins = {key: where.get(key.lower(), "default") for key in flatten(settings)}
     _check_together(settings, origins)
@@ -63,7 +68,12 @@ def load(
 
 def flatten(settings: Settings) -> dict[str, Any]:
     """Every value by its ``key.path``, in the order of the schema; an empty mapping as ``{}``. Pure; any thread."""
-    return {_flat(path): value for path, value in _walk(settings, ())}
+    return {_flat(path): _plain_items(value) for path, value in _walk(settings, ())}
+
+
+def _plain_items(value: Any) -> Any:
+    """A list of mappings as such; anything else as it is."""
+    return msgspec.to_builtins(value) if isinstance(value, tuple) and value and isinstance(value[0], Struct) else value
 
 
 class _Leaf(NamedTuple):
@@ -72,26 +82,39 @@ class _Leaf(NamedTuple):
     where: str
 
 
-def _section(node: Node, section: type[Struct], path: Keys) -> Iterator[_Leaf]:
+def _check_one_of(leaves: dict[Keys, _Leaf]) -> None:
+    """``export.path`` and a list of outputs stand for each other: the stronger source's hold, and one has only one."""
+    path, outputs = leaves.get(("export", "path")), leaves.get(("export", "outputs"))
+    if outputs is not None and outputs.value and path is not None:
+        raise SettingsError(
+            f"{path.where}: export.path and export.outputs exclude each other: give each of the outputs its path"
+        )
+    if path is not None and outputs is None:
+        leaves["export", "outputs"] = _Leaf(("export", "outputs"), [], path.where)
+
+
+def _section(node: Node, section: type[Struct], path: Keys, rule: Keys = ()) -> Iterator[_Leaf]:
     known = key_types(section)
     for name, child in _pairs(node, path, ", ".join(known)).items():
         if name not in known:
             raise SettingsError(
                 f"{child.where}: unknown key {_flat((*path, name))!r} ({_suggestion(name, child, path, known)})"
             )
-        yield from _value(child, known[name], (*path, name))
+        yield from _value(child, known[name], (*path, name), (*(rule or path), name))
 
 
-def _value(node: Node, annotation: Any, path: Keys) -> Iterator[_Leaf]:
+def _value(node: Node, annotation: Any, path: Keys, rule: Keys) -> Iterator[_Leaf]:
     key = _flat(path)
     if key in rules.SHORTHANDS and not isinstance(node.value, dict):
         pairs = rules.SHORTHANDS[key](node.value)
         node = Node({name: Node(value, node.where, node.text) for name, value in pairs.items()}, node.where)
-    entry = entry_type(annotation)
+    entry, item = entry_type(annotation), item_section(annotation)
     if is_section(annotation):
-        yield from _section(node, annotation, path)
+        yield from _section(node, annotation, path, rule)
+    elif item is not None:
+        yield _Leaf(path, [*_items(node, item, path)], node.where)
     elif entry is None:
-        yield _Leaf(path, _checked(node, annotation, key, key), node.where)
+        yield _Leaf(path, _checked(node, annotation, key, _flat(rule)), node.where)
     else:
         for given, child in _pairs(node, path, "NAME: VALUE").items():
             try:
@@ -100,6 +123,22 @@ def _value(node: Node, annotation: Any, path: Keys) -> Iterator[_Leaf]:
                 raise SettingsError(f"{child.where}: {key}: {error}") from error
             _check_text(name, child.where, key)
             yield from _entry(child, entry, (*path, name), f"{key}.*")
+
+
+def _items(node: Node, section: type[Struct], path: Keys) -> Iterator[dict[str, Any]]:
+    """A list of mappings, each checked by the rules for the section that the list stands in."""
+    if not isinstance(node.value, list):
+        raise SettingsError(f"{node.where}: {_flat(path)} must be a list of mappings, not {_shown(node, _flat(path))}")
+    required = [field.encode_name for field in structs.fields(section) if field.required]
+    for number, child in enumerate(node.value, 1):
+        at = (*path, str(number))
+        found: dict[str, Any] = {}
+        for leaf in _section(child, section, at, path[:-1]):
+            _put(found, leaf.path[len(at) :], leaf.value)
+        for name in required:
+            if name not in found:
+                raise SettingsError(f"{child.where}: {_flat(at)} has no {name}")
+        yield found
 
 
 def _entry(node: Node, entry: Any, path: Keys, rule: str) -> Iterator[_Leaf]:

@@ -263,6 +263,7 @@ NAMES: Mapping[str, Callable[[str], str]] = {
 
 SHORTHANDS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
     "cache": lambda mode: {} if mode is None else {"mode": mode},
+    "export": lambda outputs: {} if outputs is None else {"outputs": outputs},
     "fleet": lambda kind: {} if kind is None else {"kind": kind},
     "http.proxies": lambda url: {"http": url, "https": url},
     "http.client_cert": lambda path: {"cert": path, "key": None, "password": None},

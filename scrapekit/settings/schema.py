@@ -283,13 +283,26 @@ class CrawlSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     fail_if: FailIf = field(default_factory=FailIf)
 
 
-class ExportSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """``export``: where items go when neither ``-o`` nor ``-O`` says, and how their formats look."""
+class OutputSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One output; what an entry of ``export.outputs`` does not say is as ``export`` says."""
 
-    path: str = "results/{spider}/{job}.jsonl"
+    path: str
     fields: tuple[str, ...] | None = None
     spreadsheet_safe: bool = False
     parquet_compression: Literal["zstd", "snappy", "gzip", "none"] = "zstd"
+    overwrite: bool = False
+
+
+class ExportSettings(OutputSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``export``: where items go when neither ``-o`` nor ``-O`` says, and how their formats look."""
+
+    path: str = "results/{spider}/{job}.jsonl"
+    outputs: tuple[OutputSettings, ...] = ()
+
+    def to(self, path: str, *, overwrite: bool | None = None) -> OutputSettings:
+        """The output ``path``, all else as it stands here."""
+        own = {name: getattr(self, name) for name in OutputSettings.__struct_fields__}
+        return OutputSettings(**{**own, "path": path, "overwrite": self.overwrite if overwrite is None else overwrite})
 
 
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -25,6 +25,12 @@ def entry_type(annotation: Any) -> Any | None:
     return get_args(annotation)[1] if get_origin(annotation) is dict else None
 
 
+def item_section(annotation: Any) -> type[Struct] | None:
+    """The Struct that a list of mappings holds; None for any other annotation."""
+    inner = get_args(annotation)[0] if get_origin(annotation) is tuple else None
+    return inner if is_section(inner) else None
+
+
 def mentions(annotation: Any, what: Any) -> bool:
     """Whether ``what`` is the annotation or stands somewhere inside it, as str does in ``tuple[str, ...] | None``."""
     return annotation is what or any(mentions(inner, what) for inner in get_args(annotation))
@@ -64,6 +70,8 @@ def describe(annotation: Any) -> str:
                 return ", or ".join(words(one) for one in types)
             case inspect.LiteralType(values=values):
                 return " or ".join(map(str, values))
+            case inspect.StructType():
+                return "a mapping"
             case _:
                 return {"BoolType": "true or false", "StrType": "text", "NoneType": "null"}[type(info).__name__]
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from scrapekit.errors import ConfigError, ExportError, OutputError, OutputMismatch
-from scrapekit.export import open_output, resume_output
-from scrapekit.export import output as output_module
+from scrapekit.export import linefile, open_output, resume_output
 
 PLAIN_AND_GZIP = pytest.mark.parametrize("name", ["out.jsonl", "out.jsonl.gz"])
 
@@ -161,8 +160,8 @@ def test_a_file_system_without_locks_is_written_without(tmp_path, monkeypatch):
     def flock(fd, operation):
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(output_module.fcntl, "flock", flock)
-    code = next(iter(output_module._NO_LOCKS))
+    monkeypatch.setattr(linefile.fcntl, "flock", flock)
+    code = next(iter(linefile._NO_LOCKS))
     write(tmp_path / "out.jsonl", [b"1"])
     code = 5
     with pytest.raises(OutputError, match="Input/output error"):

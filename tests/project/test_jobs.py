@@ -17,6 +17,7 @@ from scrapekit.errors import FrontierError, JobLocked, JobNotFound, OutputError
 from scrapekit.project import joblock
 from scrapekit.project.joblock import JobLock
 from scrapekit.project.jobs import Jobs
+from scrapekit.settings import OutputSettings
 
 
 @pytest.fixture
@@ -24,8 +25,13 @@ def jobs(tmp_path):
     return Jobs(tmp_path)
 
 
-def create(jobs, spider="quotes", output="out.jsonl", **options):
-    return jobs.create(spider, lambda job: output.format(job=job), **options)
+def create(jobs, spider="quotes", output="out.jsonl", *, overwrite=False, **options):
+    paths = [output] if isinstance(output, str) else output
+    return jobs.create(
+        spider,
+        lambda job: [OutputSettings(path=path.format(job=job), overwrite=overwrite) for path in paths],
+        **options,
+    )
 
 
 def ended(jobs, state, **options):
@@ -47,7 +53,7 @@ def test_a_job_writes_down_what_it_takes_to_resume_it(jobs, tmp_path):
     assert (record.spider, record.arguments, record.overrides, record.settings) == (
         "quotes", {"a": "1"}, ["workers=2"], "s.yaml",
     )  # fmt: skip
-    assert (record.output, record.overwrite, record.state) == (f"{job.id}.jsonl", True, "running")
+    assert (record.outputs, record.state) == ([OutputSettings(path=f"{job.id}.jsonl", overwrite=True)], "running")
     assert json.loads((job.path / "job.json").read_text())["created"].endswith("+00:00")
 
 
@@ -107,8 +113,8 @@ def test_a_second_runner_is_refused_and_told_who_is_first(jobs):
 
 def test_a_killed_process_frees_its_job(jobs, tmp_path):
     code = (
-        "import pathlib, signal; from scrapekit.project.jobs import Jobs\n"
-        f"job = Jobs(pathlib.Path({str(tmp_path)!r})).create('quotes', lambda job: 'x')\n"
+        "import pathlib, signal; from scrapekit.project.jobs import Jobs; from scrapekit.settings import OutputSettings\n"
+        f"job = Jobs(pathlib.Path({str(tmp_path)!r})).create('quotes', lambda job: [OutputSettings(path='x')])\n"
         "print(job.id, flush=True); signal.pause()"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:

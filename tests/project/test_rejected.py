@@ -74,12 +74,15 @@ def test_a_crawl_that_fails_tells_them_too(url, tmp_path):
             raise Halted
 
     from scrapekit.project import Crawl
-    from scrapekit.settings import load
+    from scrapekit.settings import OutputSettings, load
 
     output = tmp_path / "b.jsonl"
     with (
         Crawl(
-            Books(start_urls=[url]), load(None, {}, "").settings, target=output, overwrite=True, audience=Audience()
+            Books(start_urls=[url]),
+            load(None, {}, "").settings,
+            outputs=[OutputSettings(path=str(output), overwrite=True)],
+            audience=Audience(),
         ) as crawl,
         pytest.raises(Halted),
     ):

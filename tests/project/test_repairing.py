@@ -11,7 +11,7 @@ from scrapekit.errors import FrontierError, JobNotFound
 from scrapekit.project import Crawl
 from scrapekit.project.jobs import Jobs
 from scrapekit.project.repairing import repair
-from scrapekit.settings import load
+from scrapekit.settings import OutputSettings, load
 from scrapekit.testing import Reply, serve
 
 HTML = (("Content-Type", "text/html"),)
@@ -42,8 +42,10 @@ def job(tmp_path):
 
     with serve(app) as server:
         spider = Pages(start_urls=[f"{server.url}/"])
-        with Jobs(tmp_path).create("pages", lambda job: "out.jsonl", arguments={}) as job:
-            with Crawl(spider, load(None).settings, job=job, target=tmp_path / "out.jsonl") as crawl:
+        with Jobs(tmp_path).create("pages", lambda job: [OutputSettings(path="out.jsonl")], arguments={}) as job:
+            with Crawl(
+                spider, load(None).settings, job=job, outputs=[OutputSettings(path=str(tmp_path / "out.jsonl"))]
+            ) as crawl:
                 crawl.run()
             job.finish("finished")
             yield job

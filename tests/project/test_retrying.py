@@ -9,6 +9,7 @@ from scrapekit.errors import ConfigError, JobNotFound, OutputMismatch
 from scrapekit.messages import Request, link_of
 from scrapekit.project.jobs import Jobs
 from scrapekit.project.retrying import requeue
+from scrapekit.settings import OutputSettings
 
 ENDS = [
     ("StatusError 503: status 503", 503, FAILED),
@@ -26,9 +27,9 @@ def jobs(tmp_path):
     return Jobs(tmp_path)
 
 
-def create(jobs, *, state="finished", output="out.jsonl", ends=ENDS, **options):
+def create(jobs, *, state="finished", output="out.jsonl", ends=ENDS, overwrite=False):
     """A job that has ended with these failures and one page, locked."""
-    job = jobs.create("pages", lambda _: output, **options)
+    job = jobs.create("pages", lambda _: [OutputSettings(path=output, overwrite=overwrite)])
     (job.path.parents[2] / output).write_text("{}\n")
     frontier = Frontier(str(job.frontier_path))
     batch = Batch()
@@ -118,7 +119,7 @@ def test_an_output_that_a_newer_job_has_written_is_left_to_it(jobs, output):
         pass
     with create(jobs, output=output, overwrite=True) as newer:
         pass
-    with jobs.open(job.id) as again, pytest.raises(OutputMismatch, match=f"is the output of job {newer.id} now"):
+    with jobs.open(job.id) as again, pytest.raises(OutputMismatch, match=f"job {newer.id} has written there since"):
         retry(jobs, again)
     with jobs.open(newer.id) as again:
         assert retry(jobs, again) == 6

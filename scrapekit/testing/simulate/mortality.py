@@ -86,6 +86,7 @@ class MortalSink:
         self.name = sink.name
         self.cut = sink.cut
         self.position = sink.position
+        self.committed = sink.committed
         self.finish = sink.finish
         self.close = sink.close
         self._sink = sink

@@ -1,0 +1,56 @@
+"""The :class:`Opener` of a kind of output, and the :class:`Terms` on which it opens one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from scrapekit.export.formats import Options
+from scrapekit.export.sink import Sink
+
+
+class Terms(NamedTuple):
+    """On which terms an output is opened.
+
+    Args:
+        overwrite: True empties it; False begins at its end.
+        parents: True creates the folders that it lies in.
+        fsync: True makes :meth:`Sink.flush` wait for the disk, so that the output survives the machine.
+        spool: Where the lines lie until :meth:`Sink.finish`, for formats that are made at the end; None for a file
+            beside the target, which goes when the output is closed.
+        options: Of these formats.
+    """
+
+    overwrite: bool = False
+    parents: bool = False
+    fsync: bool = False
+    spool: Path | None = None
+    options: Options = Options()
+
+
+class Opener(Protocol):
+    """Opens the outputs of one kind. ``TARGETS`` in output.py says which targets are of which kind."""
+
+    def open(self, target: str, terms: Terms) -> Sink:
+        """Open the output of a new crawl, locked against others where that can be.
+
+        Raises:
+            OutputError: One line: what can't be used, why, and what to do.
+        """
+        ...
+
+    def resume(self, target: str, committed: Mapping[str, Any], terms: Terms, *, whole: bool) -> Sink:
+        """Open the output of a crawl that goes on, cut back to the ``committed`` position.
+
+        Args:
+            target: What :meth:`open` was given.
+            committed: What :meth:`Sink.position` returned when it was last stored.
+            terms: As for :meth:`open`.
+            whole: The crawl ended in order, so whatever follows was written by somebody else, and is not cut off.
+
+        Raises:
+            OutputMismatch: It does not hold what was committed, or more where it was whole.
+            OutputError: It can't be opened.
+        """
+        ...
