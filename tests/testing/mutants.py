@@ -11,7 +11,7 @@ import scrapekit
 PACKAGE = Path(scrapekit.__file__).parent
 ENGINE, OUTCOMES, DISPATCH = "engine/engine.py", "engine/outcomes.py", "engine/dispatch.py"
 FRONTIER, SCHEDULER, HOST = "engine/frontier.py", "engine/scheduler.py", "engine/host.py"
-ADMISSION, ENDS, OUTPUT = "engine/admission.py", "engine/ends.py", "export/output.py"
+ADMISSION, ENDS, OUTPUT = "engine/admission.py", "engine/ends.py", "export/linefile.py"
 
 MUTANTS = {
     "what is leased counts as done": [
