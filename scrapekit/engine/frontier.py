@@ -13,6 +13,7 @@ import msgspec
 
 from scrapekit.engine.batch import Batch, Row
 from scrapekit.engine.host import Queued
+from scrapekit.engine.rows import Rows
 from scrapekit.engine.schema import DONE, FAILED, LEASED, PENDING, QUARANTINED, SCHEMA, STATES, VERSION
 from scrapekit.engine.seen import Seen
 from scrapekit.errors import FrontierError
@@ -22,19 +23,33 @@ from scrapekit.safe import masked
 Admit = Callable[[int, Row], bool]
 Durability = Literal["process", "power"]
 
-_COLUMNS = "id, fingerprint IS NULL, host, url, callback, priority, depth, redirects, extra, attempts, crashes"
+_COLUMNS = """id, fingerprint IS NULL, host, url, callback, priority, depth, redirects, CAST(extra AS TEXT), attempts,
+    crashes"""
 
-_END = f"""UPDATE requests SET finished = ?, state = ?, not_before = ?, attempts = ?, status = ?, error = ?
-    WHERE id = ? AND state = {LEASED}"""
-_ADD = """INSERT INTO requests
-    (id, state, queued, fingerprint, host, url, callback, priority, depth, redirects, parent, extra)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_END = Rows(
+    "UPDATE requests SET finished = column1, state = column2, not_before = column3, attempts = column4, "
+    "status = column5, error = column6 FROM (VALUES",
+    7,
+    f") WHERE id = column7 AND requests.state = {LEASED}",
+)
+_ADD = Rows(
+    "INSERT INTO requests "
+    "(id, state, queued, fingerprint, host, url, callback, priority, depth, redirects, parent, extra) VALUES",
+    12,
+)
 _WRITTEN = """INSERT INTO written (at, position, lines, digest, keys)
     SELECT ?, ?, ?, ?, coalesce(max(rowid), 0) FROM item_keys"""
-_TRIED = "INSERT INTO attempts (request, at, elapsed, status, bytes, error, location) VALUES (?, ?, ?, ?, ?, ?, ?)"
-_LEASE = f"""UPDATE requests SET state = {LEASED} WHERE id IN (
-    SELECT id FROM requests WHERE state = {PENDING} AND not_before = 0 AND host = ? ORDER BY priority DESC, id LIMIT ?
-    ) RETURNING {_COLUMNS}"""
+_TRIED = Rows("INSERT INTO attempts (request, at, elapsed, status, bytes, error, location) VALUES", 7)
+_KEYS = Rows("INSERT INTO item_keys VALUES", 1)
+_META = Rows("INSERT OR REPLACE INTO meta VALUES", 2)
+# All in one row: fetching many would take as many steps, see rows.py.
+_decode_ready = msgspec.json.Decoder(
+    list[tuple[int, int, str, str, str | None, int, int, int, str | None, int, int]]
+).decode
+_READY = f"""SELECT json_group_array(json_array({_COLUMNS})) FROM (
+    SELECT * FROM requests WHERE state = {PENDING} AND not_before = 0 AND host = ? ORDER BY priority DESC, id LIMIT ?
+    )"""
+_LEASE = f"UPDATE requests SET state = {LEASED} WHERE id IN (SELECT json_extract(value, '$[0]') FROM json_each(?))"
 _PROMOTE = f"""UPDATE requests SET not_before = 0
     WHERE state = {PENDING} AND not_before > 0 AND not_before <= ? RETURNING host, priority"""
 _HOLD = """INSERT INTO hosts VALUES (?, ?, ?) ON CONFLICT (host)
@@ -169,7 +184,10 @@ class Frontier:
 
     def lease(self, host: str, count: int) -> list[Queued]:
         """Up to ``count`` pending requests of a host, highest priority first, now leased. Inside :meth:`commit`."""
-        rows = self._db.execute(_LEASE, (host, count)).fetchall()
+        (found,) = self._db.execute(_READY, (host, count)).fetchone()
+        rows = _decode_ready(found)
+        if rows:
+            self._db.execute(_LEASE, (found,))
         return [
             Queued(
                 number,
@@ -273,15 +291,15 @@ class Frontier:
         """All that a batch says, but for its lines; what it says for ``meta``, as JSON."""
         db = self._db
         ends = [(now if end[0] > LEASED else None, *end) for end in batch.ends]
-        if ends and db.executemany(_END, ends).rowcount != len(ends):
+        if ends and _END.run(db, ends) != len(ends):
             raise FrontierError(f"{self._path}: leased requests were changed by someone else: is it open elsewhere?")
         if batch.rows:
             rows = enumerate(batch.rows, self._newest + 1)
-            db.executemany(_ADD, [(n, LEASED if admit and admit(n, row) else PENDING, now, *row) for n, row in rows])
+            _ADD.run(db, [(n, LEASED if admit and admit(n, row) else PENDING, now, *row) for n, row in rows])
         if batch.attempts:
-            db.executemany(_TRIED, batch.attempts)
+            _TRIED.run(db, batch.attempts)
         if batch.keys:
-            db.executemany("INSERT INTO item_keys VALUES (?)", batch.keys)
+            _KEYS.run(db, batch.keys)
         if batch.rejected:
             db.executemany("INSERT INTO rejected VALUES (?, ?)", batch.rejected)
         if batch.again:
@@ -301,7 +319,7 @@ class Frontier:
             db.executemany("INSERT OR IGNORE INTO scope VALUES (?)", batch.scope)
         encoded = {key: msgspec.json.encode(value).decode() for key, value in batch.meta.items()}
         if encoded:
-            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", encoded.items())
+            _META.run(db, list(encoded.items()))
         if "output" in encoded:
             digest = blake2b(b"\n".join(batch.lines), digest_size=16).digest()
             db.execute(_WRITTEN, (now, encoded["output"], len(batch.lines), digest))

@@ -97,7 +97,7 @@ def linker(ignored: Collection[str]) -> Callable[[Request], Link]:
     return link
 
 
-def request_of(url: str, callback: str | None, priority: int, extra: bytes | None, dont_filter: bool) -> Request:
+def request_of(url: str, callback: str | None, priority: int, extra: bytes | str | None, dont_filter: bool) -> Request:
     """Decode what :func:`link_of` encoded. Pure; any thread."""
     request = Request(url, callback, priority=priority, dont_filter=dont_filter)
     if extra is not None:

@@ -15,15 +15,15 @@ ADMISSION, ENDS, OUTPUT = "engine/admission.py", "engine/ends.py", "export/linef
 
 MUTANTS = {
     "what is leased counts as done": [
-        (FRONTIER, '_LEASE = f"""UPDATE requests SET state = {LEASED}', '_LEASE = f"""UPDATE requests SET state = {DONE}'),
+        (FRONTIER, '_LEASE = f"UPDATE requests SET state = {LEASED}', '_LEASE = f"UPDATE requests SET state = {DONE}'),
         (FRONTIER, "[(n, LEASED if admit", "[(n, DONE if admit"),
-        (FRONTIER, "WHERE id = ? AND state = {LEASED}", "WHERE id = ? AND state = {DONE}"),
+        (FRONTIER, "requests.state = {LEASED}", "requests.state = {DONE}"),
     ],
     "links are committed apart from their page": [
         (
             FRONTIER,
-            "            db.executemany(_ADD, [",
-            '            db.execute("COMMIT")\n            db.execute("BEGIN IMMEDIATE")\n            db.executemany(_ADD, [',
+            "            _ADD.run(db, [",
+            '            db.execute("COMMIT")\n            db.execute("BEGIN IMMEDIATE")\n            _ADD.run(db, [',
         ),
     ],
     "the output is not cut back": [
@@ -88,9 +88,9 @@ MUTANTS = {
         (OUTCOMES, "if flight.slot and (self._every_attempt or isinstance(outcome, Failed)):", "if flight.slot and (self._every_attempt and outcome.status != 503):"),
     ],
     "attempts are committed apart from what became of them": [
-        (FRONTIER, "            db.executemany(_TRIED, batch.attempts)\n", '            db.executemany(_TRIED, batch.attempts)\n            db.execute("COMMIT")\n            db.execute("BEGIN IMMEDIATE")\n'),
-        (FRONTIER, "        if ends and db.executemany(_END, ends).rowcount != len(ends):\n", "        self._ends = ends\n        if False:\n"),
-        (FRONTIER, "        self._newest += len(batch.rows)\n", "        self._newest += len(batch.rows)\n        with self._transaction():\n            self._db.executemany(_END, self._ends)\n"),
+        (FRONTIER, "            _TRIED.run(db, batch.attempts)\n", '            _TRIED.run(db, batch.attempts)\n            db.execute("COMMIT")\n            db.execute("BEGIN IMMEDIATE")\n'),
+        (FRONTIER, "        if ends and _END.run(db, ends) != len(ends):\n", "        self._ends = ends\n        if False:\n"),
+        (FRONTIER, "        self._newest += len(batch.rows)\n", "        self._newest += len(batch.rows)\n        with self._transaction():\n            _END.run(self._db, self._ends)\n"),
     ],
     "a failed request is done": [
         (ENDS, "batch.end(queued.id, FAILED, status=status,", "batch.end(queued.id, 2, status=status,"),
