@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
@@ -41,7 +42,7 @@ def by_turns(addresses: Addresses) -> Addresses:
 
 
 class _Answer(NamedTuple):
-    """What is known of a name until a time: its addresses, or what the error says that it has none."""
+    """What is known of a name until a time (0: a passing trouble): its addresses, or the error that it has none."""
 
     addresses: Addresses
     error: tuple[int, str] | None
@@ -107,13 +108,15 @@ class Resolver:
         key = host, port
         now = monotonic()
         with self._lock:
-            answer = self._answers.get(key)
-            if answer is None or answer.until <= now:
+            answer = known = self._answers.get(key)
+            if known is None or known.until <= now:
                 asked = self._lookups.get(key) or self._ask(key)
                 asked.waiting += 1
                 answer = None
         if answer is None:
             answer = self._wait(key, asked, min(now + self._timeout, until))
+            if known is not None and known.addresses and (answer is None or not answer.until):
+                answer = known  # older than its time is better than none (RFC 8767)
         if answer is None:
             if now + self._timeout >= until:
                 raise TimeoutError(f"no address of {host} in time")
@@ -245,12 +248,12 @@ class Resolver:
         return monotonic() + min(seconds, self._ttl)
 
     def _keep(self, key: tuple[str, int], answer: _Answer) -> None:
-        """Remember an answer; with the lock held."""
-        self._answers.pop(key, None)
+        """Remember an answer, and an older one where there is none now; with the lock held."""
         if answer.until:
+            self._answers.pop(key, None)
             self._answers[key] = answer
             if len(self._answers) > _NAMES:
                 self._answers.popitem(last=False)
 
 
-_CLOSED = _Answer((), (socket.EAI_FAIL, "the downloader is closed"), 0.0)
+_CLOSED = _Answer((), (socket.EAI_FAIL, "the downloader is closed"), math.inf)

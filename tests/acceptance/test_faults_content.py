@@ -63,6 +63,26 @@ def test_headers_that_are_declared_secret_stay_behind(server):
     assert item["headers"] == {}
 
 
+@pytest.mark.parametrize("path", ["/redirects/relative", "/good/page"], ids=["redirected", "direct"])
+def test_fragments_never_travel_and_what_a_callback_wants_of_them_goes_along_in_meta(server, path):
+    """RFC 9110, 10.2.2 hands them on to whoever shows a page; here they are no part of a request, redirected or not."""
+    url = f"{server.url}{path}#part"
+
+    class Parts(scrapekit.Spider):
+        name = "parts"
+        settings = ONCE
+
+        def start(self):
+            yield scrapekit.Request(url, meta={"part": url.partition("#")[2]})
+
+        def parse(self, response):
+            yield {"url": response.url, "part": response.meta["part"], "page": response.text}
+
+    [item] = scrapekit.crawl(Parts)
+    assert (item["part"], f"[scrapekit {path}]" in item["page"]) == ("part", True)
+    assert "#" not in item["url"] + "".join(server.hits)
+
+
 def test_sitemaps_are_read_within_their_limits(server):
     bomb = fetched(server, "/policies/sitemap-bomb")
     assert [entry.loc[-6:] for entry in read_sitemap(bomb.body, bomb.url).urls] == ["/found"]

@@ -127,6 +127,44 @@ def test_that_a_name_is_unknown_is_remembered_and_a_passing_trouble_is_not(make_
     assert len(asked) == lookups
 
 
+@pytest.mark.parametrize("trouble", ["again", "silence", "a bug"])
+def test_a_name_that_was_known_stays_so_while_the_resolver_is_in_trouble(make_resolver, stuck, trouble):
+    troubles = {
+        "again": socket.gaierror(socket.EAI_AGAIN, "no name server"),
+        "silence": None,
+        "a bug": ZeroDivisionError(),
+    }
+    answers = [[v4("127.0.0.1")]]
+
+    def lookup(host, port):
+        if answers:
+            return answers.pop()
+        if troubles[trouble] is None:
+            return stuck("stuck", port)
+        raise troubles[trouble]
+
+    resolver = make_resolver(lookup, ttl=0, timeout=0.05)
+    for _ in range(3):
+        assert resolver.addresses("h.test", 80, later()) == [v4("127.0.0.1")]
+    resolver.forget("h.test", 80)  # for no connection came of them
+    with pytest.raises(socket.gaierror):
+        resolver.addresses("h.test", 80, later())
+
+
+def test_a_name_that_is_gone_is_not_known_any_more(make_resolver):
+    answers = [socket.gaierror(socket.EAI_NONAME, "gone"), None]
+
+    def lookup(host, port):
+        if (answer := answers.pop()) is not None:
+            raise answer
+        return [v4("127.0.0.1")]
+
+    resolver = make_resolver(lookup, ttl=0)
+    resolver.addresses("h.test", 80, later())
+    with pytest.raises(socket.gaierror, match="gone"):
+        resolver.addresses("h.test", 80, later())
+
+
 @pytest.mark.parametrize(
     ("broken", "words"),
     [

@@ -72,9 +72,9 @@ def relative(talk: Talk) -> None:
     elif step == "1":
         to(talk, "?2#two", status=308)
     elif step == "2":
-        to(talk, f"//{urlsplit(talk.base).netloc}{talk.path}?3")
-    else:
-        talk.send(reply(talk.page))
+        to(talk, f"//{urlsplit(talk.base).netloc}{talk.path}?3#three")
+    else:  # a fragment that was sent is none of these
+        talk.send(reply(talk.page if step == "3" else b"", status="200 OK" if step == "3" else "400 Bad Request"))
 
 
 def _register_post(status: int, method: str) -> None:
