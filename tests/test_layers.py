@@ -99,4 +99,4 @@ def lines_of_code(path):
 
 def test_the_core_stays_small():
     core = ("messages", "web", "download", "parse", "engine", "fleet")
-    assert sum(lines_of_code(path) for path in MODULES if room_of(path) in core) <= 6700
+    assert sum(lines_of_code(path) for path in MODULES if room_of(path) in core) <= 6800

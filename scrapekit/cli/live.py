@@ -43,12 +43,13 @@ def status_line(snapshot: Snapshot, rate: float, now: float) -> str:
         f"{snapshot.in_flight:,} in flight",
         f"{snapshot.failed:,} errors",
     ]
-    for host in snapshot.waiting[:_HOSTS]:
+    waiting = [host for host in snapshot.hosts if host.reason]
+    for host in waiting[:_HOSTS]:
         seconds = host.until - now
         left = f" {seconds:,.0f} s" if 0.5 <= seconds < float("inf") else ""
-        parts.append(f"{safe(host.host)}: {safe(host.reason)}{left}")
-    if len(snapshot.waiting) > _HOSTS:
-        parts.append(f"{len(snapshot.waiting) - _HOSTS:,} more hosts wait")
+        parts.append(f"{safe(host.name)}: {safe(host.reason)}{left}")
+    if len(waiting) > _HOSTS:
+        parts.append(f"{len(waiting) - _HOSTS:,} more hosts wait")
     return "  ".join(parts)
 
 
@@ -61,9 +62,9 @@ class Rate:
     def add(self, snapshot: Snapshot) -> float:
         """The rate with this snapshot."""
         seen = self._seen
-        if snapshot.elapsed > seen[-1][0]:
-            seen.append((snapshot.elapsed, snapshot.pages_now))
-        while len(seen) > 2 and seen[1][0] <= snapshot.elapsed - _RATE_SECONDS:
+        if snapshot.elapsed_now > seen[-1][0]:
+            seen.append((snapshot.elapsed_now, snapshot.pages_now))
+        while len(seen) > 2 and seen[1][0] <= snapshot.elapsed_now - _RATE_SECONDS:
             seen.popleft()
         (start, before), (end, after) = seen[0], seen[-1]
         return (after - before) / (end - start) if end > start else 0.0

@@ -5,14 +5,17 @@ from scrapekit.engine.clock import Clock, SteadyClock
 from scrapekit.engine.contract import Audience, Fleet, Inbox, Output, Seeds
 from scrapekit.engine.engine import Engine
 from scrapekit.engine.frontier import Frontier
+from scrapekit.engine.host import HostSnapshot
 from scrapekit.engine.inflight import InFlight
+from scrapekit.engine.latency import Latency
 from scrapekit.engine.outcomes import Outcomes, seeds_key
 from scrapekit.engine.proxies import Proxies
 from scrapekit.engine.retry import RetryPolicy
 from scrapekit.engine.robots import Robots
 from scrapekit.engine.scheduler import Scheduler
 from scrapekit.engine.seeds import SeedThread
-from scrapekit.engine.stats import Snapshot, Stats, Tally
+from scrapekit.engine.snapshot import Snapshot
+from scrapekit.engine.stats import Stats, Tally
 
 __all__ = [
     "Admission",
@@ -22,8 +25,10 @@ __all__ = [
     "Engine",
     "Fleet",
     "Frontier",
+    "HostSnapshot",
     "InFlight",
     "Inbox",
+    "Latency",
     "Outcomes",
     "Output",
     "Proxies",

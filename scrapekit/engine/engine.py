@@ -6,6 +6,9 @@ import logging
 from collections.abc import Callable, Mapping
 from threading import get_ident
 
+from msgspec import convert, to_builtins
+from msgspec.structs import asdict
+
 from scrapekit.engine.batch import Batch
 from scrapekit.engine.clock import Clock
 from scrapekit.engine.contract import Audience, Fleet, Inbox, Output, Post, Seeds
@@ -17,7 +20,8 @@ from scrapekit.engine.outcomes import Outcomes
 from scrapekit.engine.proxies import Proxies
 from scrapekit.engine.robots import Robots
 from scrapekit.engine.scheduler import Drained, Scheduler, Wait
-from scrapekit.engine.stats import Snapshot, Stats
+from scrapekit.engine.snapshot import Snapshot
+from scrapekit.engine.stats import Stats
 from scrapekit.messages import Lost, Outcome, Request, Seeded
 from scrapekit.web.cookiejar import CookieJar
 
@@ -31,7 +35,7 @@ _TICK = 0.25  # seconds; the engine looks at the clock at least so often
 
 
 class Engine:
-    """Runs one job. Made anywhere, then used by the thread that calls :meth:`run` alone, but for :meth:`stop`.
+    """Runs one job. Made anywhere, then for the thread that calls :meth:`run`; all others may stop and pause it.
 
     Args:
         frontier: The durable queue; :meth:`Frontier.recover` has been called.
@@ -96,6 +100,7 @@ class Engine:
             max_pages=max_pages,
             limit=limit,
         )
+        self._workers = fleet.capacity
         self._clock = clock
         self._jar = jar
         self._max_pages = max_pages
@@ -113,6 +118,7 @@ class Engine:
         self._next_snapshot = 0.0
         self._stop_reason: str | None = None
         self._at_once = False
+        self._paused = False
         self._drain_until = INFINITY
         self.snapshot = Snapshot()
         """How the crawl stands; replaced, never changed, so any thread may read it."""
@@ -126,6 +132,16 @@ class Engine:
         """End the crawl: start nothing more; let work in flight end, unless ``at_once``. Any thread, and signals."""
         self._at_once = self._at_once or at_once
         self._stop_reason = self._stop_reason or reason
+        self._inbox.post(None)
+
+    def pause(self) -> None:
+        """Start nothing more until :meth:`unpause`; work in flight ends and is committed. Any thread."""
+        self._paused = True
+        self._inbox.post(None)
+
+    def unpause(self) -> None:
+        """Go on after :meth:`pause`. Any thread."""
+        self._paused = False
         self._inbox.post(None)
 
     def run(self) -> str:
@@ -153,6 +169,7 @@ class Engine:
             seeds.close()
         self._outcomes.batch.meta["ended"] = True  # in order: the output holds what was committed, and nothing else
         self._commit(self._clock.now())
+        self._publish(self._clock.now(), reason)
         self._frontier.release()
         self._in_flight.close()
         return reason
@@ -164,7 +181,12 @@ class Engine:
         # stop() may come from a signal handler at any instant: what it says must not be overwritten.
         if self._stop_reason is None and (why := self._reason_to_stop()) is not None:
             self._stop_reason = why
-        answer = None if self._stop_reason is not None else self._dispatcher.fill(now)
+        answer = None if self._paused or self._stop_reason is not None else self._dispatcher.fill(now)
+        if now >= self._next_snapshot:
+            self._next_snapshot = now + _TICK
+            self._scheduler.forget_idle(now)
+            self._dispatcher.watch(now)
+            self._publish(now, self._stop_reason or "")
         if self._batch_since == INFINITY and self._outcomes.batch:
             self._batch_since = now
         if self._commit_due(answer, now):
@@ -178,8 +200,6 @@ class Engine:
         now = self._clock.now()
         for post in posts:
             self._take(post, now)
-        if now >= self._next_snapshot:
-            self._publish(now)
         return None
 
     def _take(self, post: Post, now: float) -> None:
@@ -311,20 +331,20 @@ class Engine:
             return "finished"
         return None
 
-    def _publish(self, now: float) -> None:
-        self._next_snapshot = now + _TICK
-        self._scheduler.forget_idle(now)
-        self._dispatcher.watch(now)
-        stats = self.stats
+    def _publish(self, now: float, reason: str) -> None:
+        stats, scheduler = self.stats, self._scheduler
+        stats.elapsed = self._elapsed_before + now - self._started
         self.snapshot = Snapshot(
-            elapsed=now - self._started,
-            pages=stats.pages,
+            **asdict(convert(to_builtins(stats), Stats, strict=False)),  # a copy down to its tables
+            at=now,
+            elapsed_now=now - self._started,
             pages_now=stats.pages - self._pages_before,
-            items=stats.items,
             pending=self._open,
             in_flight=self._dispatcher.out,
-            failed=stats.failed,
-            retries=stats.retries,
-            waiting=tuple(self._scheduler.waiting(now)),
+            workers=self._workers,
+            hosts=scheduler.busiest(now),
+            host_count=scheduler.host_count,
+            paused=self._paused,
+            reason=reason,
             last_error=self._outcomes.ends.last_error,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -47,20 +47,31 @@ class Queued(Struct, frozen=True, gc=False):
     crashes: int = 0
 
 
-class Waiting(NamedTuple):
-    """Why a host waits, for people to read.
+class HostSnapshot(Struct, frozen=True):
+    """How a host stands, and why it waits, for people to read.
 
     Args:
-        host: Its name.
-        reason: ``delay``, ``Retry-After``, ``robots.txt``, ``adaptive limit``, ``maxsize``.
+        name: Its name.
+        in_flight: Requests that workers have.
+        limit: How many may be in flight now: ``maxsize``, or what the adaptive limit allows.
+        maxsize: How many may ever be.
+        queued: Requests of it in the window; the frontier may hold more.
+        pages: That it has given since it came into the window.
+        reason: Why it gets no worker: ``delay``, ``Crawl-delay``, ``Retry-After``, ``robots.txt``, ``adaptive limit``,
+            ``maxsize``; empty where it may have one.
         until: The clock's time when it goes on; infinity where an event decides, not the time.
-        queued: Requests of it in the window.
+        delay: Seconds between the starts of two requests.
     """
 
-    host: str
-    reason: str
-    until: float
-    queued: int
+    name: str
+    in_flight: int = 0
+    limit: int = 0
+    maxsize: int = 0
+    queued: int = 0
+    pages: int = 0
+    reason: str = ""
+    until: float = INFINITY
+    delay: float = 0.0
 
 
 class AdaptiveLimit:
@@ -103,22 +114,8 @@ class Host:
     """One host in the window. Engine thread only; the scheduler alone changes it."""
 
     __slots__ = (
-        "_jitter",
-        "blocked",
-        "delay",
-        "entry",
-        "hidden",
-        "in_flight",
-        "last_start",
-        "limit",
-        "longest",
-        "maxsize",
-        "name",
-        "not_before",
-        "previous_start",
-        "queue",
-        "reason",
-        "spacing",
+        "_jitter", "blocked", "delay", "entry", "hidden", "in_flight", "last_start", "limit", "longest", "maxsize",
+        "name", "not_before", "pace", "pages", "previous_start", "queue", "reason", "spacing",
     )  # fmt: skip
 
     def __init__(self, name: str, limits: Limits) -> None:
@@ -126,10 +123,12 @@ class Host:
         self.maxsize = limits.maxsize
         self.limit = AdaptiveLimit(limits.maxsize) if limits.adaptive and limits.maxsize > 1 else None
         self.delay = limits.delay
+        self.pace = "delay"  # what the delay is: the settings', or the Crawl-delay of its robots.txt
         self._jitter = limits.jitter
         self.spacing = self.delay  # the delay with this turn's jitter
         self.queue: list[tuple[int, int, Queued]] = []  # a heap: (-priority, id, request)
         self.in_flight = 0
+        self.pages = 0
         self.last_start = self.previous_start = -INFINITY
         self.longest = 0.0  # the longest delay that one of its requests asked for
         self.not_before = -INFINITY
@@ -170,16 +169,29 @@ class Host:
             return False
         return grudge or (self.last_start + self.longest <= now and self.slots * 2 >= self.maxsize)
 
-    def waits(self, now: float) -> Waiting | None:
-        """Why it doesn't get a worker although it has requests; None when it could have one."""
-        queued = len(self.queue)
-        if not queued:  # all it has may be retries in the frontier, which wait as well
-            return Waiting(self.name, self.reason, self.not_before, 0) if self.not_before > now else None
-        if self.blocked:
-            return Waiting(self.name, self.blocked, INFINITY, queued)
+    def weight(self, now: float) -> float:
+        """By what hosts are ranked: its requests. One that is held may have retries in the frontier: it comes last."""
+        return len(self.queue) + self.in_flight or (0.5 if self.not_before > now else 0.0)
+
+    def snapshot(self, now: float) -> HostSnapshot:
+        """How it stands."""
+        reason, until = self._waits(now)
+        return HostSnapshot(
+            self.name, self.in_flight, self.slots, self.maxsize, len(self.queue), self.pages, reason, until, self.delay
+        )
+
+    def _waits(self, now: float) -> tuple[str, float]:
+        """Why it doesn't get a worker although it has requests, and until when; an empty reason when it could."""
+        if self.queue and self.blocked:
+            return self.blocked, INFINITY
         if self.not_before > now:
-            return Waiting(self.name, self.reason, self.not_before, queued)
+            return self.reason, self.not_before
+        if not self.queue:
+            return "", INFINITY
         if self.in_flight >= self.slots:
-            return Waiting(self.name, "maxsize" if self.slots == self.maxsize else "adaptive limit", INFINITY, queued)
+            return "maxsize" if self.slots == self.maxsize else "adaptive limit", INFINITY
         due = self.due()
-        return Waiting(self.name, "delay", due, queued) if due > now else None
+        if due <= now:
+            return "", INFINITY
+        own = self.queue[0][2].request.delay is not None
+        return "delay" if own else self.pace, due

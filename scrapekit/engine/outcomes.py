@@ -142,6 +142,7 @@ class Outcomes:
             stats.pages += 1
             batch.pages[queued.host] = batch.pages.get(queued.host, 0) + 1
             self._host_pages.add(queued.host)
+            self._scheduler.page_came(queued.host)
             batch.end(outcome.id, status=outcome.status, attempts=queued.attempt)
             self._take_yielded(outcome.yielded, queued)
             if outcome.kept is not None:
@@ -237,6 +238,8 @@ class Outcomes:
             return
         stats.requests += 1
         stats.bytes += outcome.size
+        if outcome.elapsed:
+            stats.latency.add(outcome.elapsed)
         if flight.proxy is not None and self._proxies is not None:
             self._proxies.learn(flight.proxy, outcome, flight.sent_at, now)
         if status in _PUSH_BACK or (isinstance(outcome, Failed) and outcome.error == DeadlineExceeded.__name__):

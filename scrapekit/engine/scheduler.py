@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from heapq import heappop, heappush
+from heapq import heappop, heappush, nlargest
 from itertools import islice
 from random import Random
 from typing import NamedTuple
 
 from scrapekit.engine.batch import Row
-from scrapekit.engine.host import INFINITY, Host, Limits, Queued, Waiting
+from scrapekit.engine.host import INFINITY, Host, HostSnapshot, Limits, Queued
 
 _WISHES = 256  # hosts that one commit leases for
 _LOOK = 256  # hosts of the frontier to look at in one transaction
@@ -74,6 +74,11 @@ class Scheduler:
     def queued(self) -> int:
         """Requests in the window."""
         return self._queued
+
+    @property
+    def host_count(self) -> int:
+        """Hosts in the window."""
+        return len(self._hosts)
 
     @property
     def hungry(self) -> bool:
@@ -193,6 +198,10 @@ class Scheduler:
         if limit is not None:
             limit.succeeded(latency)
 
+    def page_came(self, name: str) -> None:
+        """This host has given a page."""
+        self._hosts[name].pages += 1
+
     def pushed_back(self, name: str, sent_at: float, now: float) -> None:
         """The host answered 429 or 503, or timed out, to a request of then."""
         limit = self._hosts[name].limit
@@ -210,6 +219,7 @@ class Scheduler:
         host = self._host(name)
         if delay > host.delay:
             host.delay = host.spacing = delay
+            host.pace = "Crawl-delay"
 
     def admit(self, number: int, row: Row, now: float) -> bool:
         """Take a new request straight into the window, if the frontier has no other of its host, and its share allows.
@@ -290,10 +300,10 @@ class Scheduler:
         self._place(host, now)
         return surplus
 
-    def waiting(self, now: float, count: int = 5) -> list[Waiting]:
-        """The hosts that wait with the most requests, and why."""
-        found = [why for host in self._hosts.values() if (why := host.waits(now)) is not None]
-        return sorted(found, key=lambda why: -why.queued)[:count]
+    def busiest(self, now: float, count: int = 20) -> tuple[HostSnapshot, ...]:
+        """The hosts with the most requests in flight and queued, and why they wait, if they do."""
+        most = nlargest(count, ((weight, name) for name, host in self._hosts.items() if (weight := host.weight(now))))
+        return tuple(self._hosts[name].snapshot(now) for _, name in most)
 
     def _host(self, name: str) -> Host:
         host = self._hosts.get(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from scrapekit.engine.host import Waiting
+from scrapekit.engine.latency import Latency
 from scrapekit.errors import Skipped
 from scrapekit.safe import masked
 
@@ -42,6 +42,7 @@ class Stats(Struct):
     flags: dict[str, int] = field(default_factory=dict)
     items_of: dict[str, int] = field(default_factory=dict)  # by spider, where there are several
     stopped: dict[str, str] = field(default_factory=dict)  # those of several that have ended, with what StopCrawl said
+    latency: Latency = field(default_factory=Latency)  # of exchanges with hosts, not of stores
 
     def reopen(self, kind: str, count: int, *, quarantined: bool) -> None:
         """Requests that failed so are to be tried again: they are not failed any more."""
@@ -74,31 +75,3 @@ class Stats(Struct):
     def skip(self, kind: type[Skipped], url: str, message: str) -> None:
         """Count a request that is not to be fetched."""
         self.tally(self.skipped, kind.__name__, url, message)
-
-
-class Snapshot(Struct, frozen=True):
-    """How the crawl stands: published by the engine thread, read by any.
-
-    Args:
-        elapsed: Seconds of this run.
-        pages: Responses whose callback returned, over all runs.
-        pages_now: The same of this run.
-        items: Items committed.
-        pending: Requests known and not finished; those in flight count.
-        in_flight: Requests that workers have.
-        failed: Requests that failed for good.
-        retries: Attempts that will be or were repeated.
-        waiting: Hosts that wait with requests, most first, with the reason.
-        last_error: The newest failure, in one line.
-    """
-
-    elapsed: float = 0.0
-    pages: int = 0
-    pages_now: int = 0
-    items: int = 0
-    pending: int = 0
-    in_flight: int = 0
-    failed: int = 0
-    retries: int = 0
-    waiting: tuple[Waiting, ...] = ()
-    last_error: str = ""

@@ -10,6 +10,7 @@ from typing import Self
 
 import msgspec
 
+from scrapekit.download import PoolStats
 from scrapekit.engine import (
     Audience,
     Engine,
@@ -154,7 +155,7 @@ class Crawl:
                 drain_timeout=crawl.drain_timeout,
                 audience=audience,
             )
-            """For its ``snapshot`` and its ``stop()``."""
+            """For its ``snapshot``, ``stop()``, ``pause()`` and ``unpause()``."""
             self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
@@ -205,6 +206,10 @@ class Crawl:
         )
         self._lineup.end(report)
         return report
+
+    def pool_stats(self) -> PoolStats:
+        """The connections of this run now; those of processes and actors are known when they have ended. Any thread."""
+        return self._hands.pool_stats()
 
     def halt(self, reason: str) -> None:
         """End the crawl at once, and leave callbacks behind that don't return. Any thread, and signal handlers."""

@@ -102,6 +102,10 @@ class Hands:
             worker, self._source = build_worker(casts, settings, keep=keep)
             self.fleet, self._stats = ThreadFleet(worker, settings.workers, post), self._source.stats
 
+    def pool_stats(self) -> PoolStats:
+        """The statistics of the pools now; of processes and actors those that have ended. Any thread."""
+        return self._stats()
+
     def finish(self) -> PoolStats:
         """The statistics of the pools, once nothing is to be fetched any more."""
         if self._source is not None:

@@ -12,8 +12,7 @@ from rich.console import Console
 
 from scrapekit.cli.live import Live, Rate, print_line, status_line
 from scrapekit.cli.log import TerminalHandler, logging_to
-from scrapekit.engine import Snapshot
-from scrapekit.engine.host import Waiting
+from scrapekit.engine import HostSnapshot, Snapshot
 
 NEVER = float("inf")
 
@@ -23,18 +22,23 @@ def test_the_line_has_what_a_user_wants_to_know():
     assert status_line(snapshot, 98.24, 0.0) == ("1,234 pages  98.2/s  1,100 items  34 queued  16 in flight  2 errors")
 
 
+def waits(name, reason, until):
+    return HostSnapshot(name, reason=reason, until=until)
+
+
 @pytest.mark.parametrize(
     ("waiting", "shown"),
     [
-        ([Waiting("books.toscrape.com", "Retry-After", 112.4, 3)], "  books.toscrape.com: Retry-After 12 s"),
-        ([Waiting("x", "robots.txt", NEVER, 3)], "  x: robots.txt"),
-        ([Waiting("x", "delay", 100.2, 3)], "  x: delay"),
-        ([Waiting("x\x1b[2J", "delay", 90, 3)], r"  x\x1b[2J: delay"),
-        ([Waiting(str(n), "delay", 90, 3) for n in range(5)], "  0: delay  1: delay  3 more hosts wait"),
+        ([waits("books.toscrape.com", "Retry-After", 112.4)], "  books.toscrape.com: Retry-After 12 s"),
+        ([waits("x", "robots.txt", NEVER)], "  x: robots.txt"),
+        ([waits("x", "delay", 100.2)], "  x: delay"),
+        ([waits("x\x1b[2J", "delay", 90)], r"  x\x1b[2J: delay"),
+        ([waits(str(n), "delay", 90) for n in range(5)], "  0: delay  1: delay  3 more hosts wait"),
+        ([waits("x", "", NEVER)], ""),
     ],
 )
 def test_hosts_that_wait_are_shown_with_the_reason(waiting, shown):
-    assert status_line(Snapshot(waiting=tuple(waiting)), 0.0, 100.0).partition("0 errors")[2] == shown
+    assert status_line(Snapshot(hosts=tuple(waiting)), 0.0, 100.0).partition("0 errors")[2] == shown
 
 
 def test_a_stale_snapshot_never_shows_less_than_nothing_queued():
@@ -44,12 +48,12 @@ def test_a_stale_snapshot_never_shows_less_than_nothing_queued():
 def test_the_rate_is_that_of_the_last_seconds():
     rate = Rate()
     assert rate.add(Snapshot()) == 0
-    assert rate.add(Snapshot(elapsed=2.0, pages_now=10)) == 5
-    assert rate.add(Snapshot(elapsed=2.0, pages_now=10)) == 5
+    assert rate.add(Snapshot(elapsed_now=2.0, pages_now=10)) == 5
+    assert rate.add(Snapshot(elapsed_now=2.0, pages_now=10)) == 5
     for second in range(3, 20):
-        last = rate.add(Snapshot(elapsed=float(second), pages_now=10 + 100 * (second - 2)))
+        last = rate.add(Snapshot(elapsed_now=float(second), pages_now=10 + 100 * (second - 2)))
     assert last == 100
-    assert rate.add(Snapshot(elapsed=60.0, pages_now=1710)) == 0
+    assert rate.add(Snapshot(elapsed_now=60.0, pages_now=1710)) == 0
 
 
 class Shown:
@@ -63,7 +67,7 @@ class Shown:
         self.count += 1
         if self.count > 2:  # the third is asked for when two have been shown
             self.twice.set()
-        return Snapshot(pages=7, pages_now=7, elapsed=1.0)
+        return Snapshot(pages=7, pages_now=7, elapsed_now=1.0)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import threading
 import pytest
 from crawls import Limits, Sim, page, redirect
 
-from scrapekit.engine import RetryPolicy
+from scrapekit.engine import RetryPolicy, Snapshot
 from scrapekit.engine.engine import SEED_CHUNK, SEEDS_AHEAD
 from scrapekit.errors import DropItem, FleetError, StopCrawl
 from scrapekit.messages import Lost, Request
@@ -170,11 +170,112 @@ def test_the_waiting_host_and_its_reason_are_in_the_snapshot():
     sim.fleet.at(sim.clock.now() + 30, lambda: seen.append(sim.engine.snapshot))
     sim.run()
     (snapshot,) = seen
-    assert [(why.host, why.reason) for why in snapshot.waiting] == [("a.test", "Retry-After")]
+    assert [(host.name, host.reason) for host in snapshot.hosts] == [("a.test", "Retry-After")]
+    assert snapshot.hosts[0].until > snapshot.at > sim.clock.now() - 60
     assert (snapshot.in_flight, snapshot.retries) == (0, 1)
     assert snapshot.pending == 50 - snapshot.pages
     assert snapshot.pages_now == snapshot.pages == snapshot.items
-    assert 29 < snapshot.elapsed < 30.01
+    assert 29 < snapshot.elapsed_now == snapshot.elapsed < 30.01
+
+
+def test_the_snapshot_has_the_counters_and_is_never_changed():
+    pages = star(50) | {f"{A}1": page(status=404), f"{A}2": page("/", "/3")}
+    sim = Sim(pages, workers=2)
+    seen = [sim.engine.snapshot]
+    for second in range(4):
+        sim.fleet.at(sim.clock.now() + second, lambda: seen.append(sim.engine.snapshot))
+    sim.run()
+    early, last, stats = seen[2], sim.engine.snapshot, sim.stats
+    assert seen[0] == Snapshot()
+    assert 0 < early.requests < last.requests == stats.requests == 50
+    assert (early.workers, early.in_flight, early.reason) == (2, 2, "")
+    assert early.latency.count == early.requests == sum(early.statuses.values())
+    assert (last.statuses, last.errors["StatusError 404"].count) == ({200: 49, 404: 1}, 1)
+    assert (last.bytes, last.duplicates) == (stats.bytes, 2)
+    assert (last.reason, last.pending, last.in_flight, last.hosts[:1]) == ("finished", 0, 0, ())
+    assert last.latency.count == 50
+    assert 0.01 < last.latency.quantile(0.5) < 0.5
+    (host,) = early.hosts
+    assert (host.name, host.in_flight, host.limit, host.maxsize) == ("a.test", 2, 8, 8)
+    assert host.pages == early.pages
+    assert early.host_count == 1
+    assert 0 < early.elapsed < last.elapsed == last.elapsed_now == stats.elapsed
+    assert early.errors == {}
+
+
+def test_what_comes_from_a_store_is_no_exchange():
+    class Cached(Sim):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            process = self.fleet._process
+
+            def cached(lease):
+                outcome = process(lease)
+                outcome.flags = ("cached",)
+                return outcome
+
+            self.fleet._process = cached
+
+    sim = Cached(star(5))
+    sim.run()
+    assert (sim.engine.snapshot.latency.count, sim.engine.snapshot.pages) == (0, 5)
+
+
+def test_the_latencies_are_those_of_all_runs(tmp_path):
+    sim = Sim(star(50), folder=tmp_path, workers=2)
+    sim.fleet.at(sim.clock.now() + 2, lambda: sim.engine.stop("interrupted"))
+    sim.run()
+    assert 0 < sim.stats.latency.count < 50
+    again = Sim(star(50), folder=tmp_path)
+    again.run()
+    assert again.stats.latency.count == 50
+    last = again.engine.snapshot
+    assert last.elapsed == pytest.approx(sim.stats.elapsed + last.elapsed_now)
+    assert last.pages_now == last.pages - sim.stats.pages
+
+
+def test_a_paused_crawl_starts_nothing_and_goes_on_where_it_was():
+    sim = Sim(star(100), workers=4)
+    began, seen = sim.clock.now(), []
+    sim.fleet.at(began + 2, sim.engine.pause)
+    sim.fleet.at(began + 12, lambda: seen.append(sim.engine.snapshot))
+    sim.fleet.at(began + 20, sim.engine.unpause)
+    assert sim.run() == "finished"
+    assert [when for when in sim.starts() if began + 2 < when < began + 20] == []
+    (paused,) = seen
+    assert paused.paused
+    assert (paused.in_flight, paused.reason) == (0, "")
+    assert 0 < paused.pages == paused.items == 100 - paused.pending
+    assert not sim.engine.snapshot.paused
+    assert sim.urls() == sorted(star(100))
+
+
+def test_a_crawl_that_is_paused_does_not_end_though_nothing_is_left():
+    sim = Sim({A: page()})
+    began = sim.clock.now()
+    sim.engine.pause()
+    sim.fleet.at(began + 30, sim.engine.unpause)
+    assert sim.run() == "finished"
+    assert sim.stats.pages == 1
+    assert sim.clock.now() > began + 30
+
+
+def test_a_paused_crawl_can_be_stopped():
+    sim = Sim(star(100), workers=4)
+    sim.fleet.at(sim.clock.now() + 2, sim.engine.pause)
+    sim.fleet.at(sim.clock.now() + 9, lambda: sim.engine.stop("interrupted"))
+    assert sim.run() == "interrupted"
+    assert sim.engine.snapshot.reason == "interrupted"
+
+
+def test_retries_that_come_due_during_a_pause_wait_for_its_end():
+    sim = Sim({A: (SimulatedPage(status=503), page())}, retry=RetryPolicy(times=2, initial=1.0, maximum=2.0))
+    began = sim.clock.now()
+    sim.fleet.at(began + 0.6, sim.engine.pause)
+    sim.fleet.at(began + 60, sim.engine.unpause)
+    assert sim.run() == "finished"
+    assert sim.stats.pages == 1
+    assert sim.starts()[-1] >= began + 60
 
 
 def test_a_host_that_pushes_back_gets_fewer_requests():

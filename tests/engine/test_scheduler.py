@@ -6,7 +6,7 @@ import pytest
 from crawls import Limits
 
 from scrapekit.engine.batch import Row
-from scrapekit.engine.host import INFINITY, Queued
+from scrapekit.engine.host import INFINITY, HostSnapshot, Queued
 from scrapekit.engine.scheduler import Drained, Ready, Scheduler, Wait
 from scrapekit.messages import Request
 
@@ -63,6 +63,11 @@ class Backing:
 @pytest.fixture
 def backing():
     return Backing()
+
+
+def waiting(scheduler, now):
+    """The hosts that wait, why, until when, and with how many requests."""
+    return [(host.name, host.reason, host.until, host.queued) for host in scheduler.busiest(now) if host.reason]
 
 
 def hosts(started):
@@ -228,7 +233,7 @@ def test_a_held_host_waits_and_others_go_on(backing):
     scheduler.hold("a.test", 60, "Retry-After")
     assert hosts(backing.take(0)) == ["b.test"]
     assert scheduler.next(0) == Wait(60)
-    assert scheduler.waiting(0) == [("a.test", "Retry-After", 60, 1)]
+    assert waiting(scheduler, 0) == [("a.test", "Retry-After", 60, 1)]
     scheduler.hold("a.test", 30, "Retry-After")  # says less than the one before
     assert not backing.take(59.9)
     assert hosts(backing.take(60)) == ["a.test"]
@@ -258,7 +263,7 @@ def test_a_blocked_host_waits_for_an_event(backing):
     backing.refill(0)
     scheduler.block("a.test", "robots.txt")
     assert scheduler.next(0) == Wait(INFINITY)
-    assert scheduler.waiting(0) == [("a.test", "robots.txt", INFINITY, 2)]
+    assert waiting(scheduler, 0) == [("a.test", "robots.txt", INFINITY, 2)]
     scheduler.unblock("a.test", 7)
     assert len(backing.take(7)) == 2
 
@@ -458,7 +463,7 @@ def test_an_adaptive_limit_cuts_slots_and_gives_them_back(backing):
         scheduler.pushed_back("a.test", 0, 1)
         scheduler.release("a.test", 1)
     assert len(backing.take(1)) == 2
-    assert scheduler.waiting(1)[0].reason == "adaptive limit"
+    assert scheduler.busiest(1)[0] == HostSnapshot("a.test", 2, 2, 8, 44, reason="adaptive limit")
     for _ in range(2):
         scheduler.succeeded("a.test", 0.1)
         scheduler.release("a.test", 2)
@@ -472,25 +477,59 @@ def test_a_host_with_one_slot_has_no_adaptive_limit(backing):
     backing.take(0)
     scheduler.pushed_back("a.test", 0, 0)
     scheduler.succeeded("a.test", 0)
-    assert scheduler.waiting(0)[0].reason == "maxsize"
+    assert scheduler.busiest(0)[0] == HostSnapshot("a.test", 1, 1, 1, 2, reason="maxsize")
 
 
 def test_who_waits_for_a_delay_says_so_and_who_could_go_does_not_wait(backing):
     scheduler = backing.make(Limits(maxsize=8, delay=5))
     backing.add("a.test", 2)
     backing.refill(0)
-    assert scheduler.waiting(0) == []
+    assert waiting(scheduler, 0) == []
     backing.take(0)
-    assert scheduler.waiting(0) == [("a.test", "delay", 5, 1)]
+    assert waiting(scheduler, 0) == [("a.test", "delay", 5, 1)]
+    assert scheduler.busiest(0)[0].delay == 5
 
 
-def test_the_fullest_queue_is_named_first(backing):
+def test_a_delay_that_robots_txt_asks_for_is_told_from_that_of_the_settings(backing):
+    scheduler = backing.make(Limits(maxsize=8, delay=1))
+    backing.add("a.test", 2)
+    scheduler.slow_down("a.test", 5)
+    backing.take(0)
+    assert waiting(scheduler, 0) == [("a.test", "Crawl-delay", 5, 1)]
+
+
+def test_a_delay_of_a_request_is_its_own(backing):
+    scheduler = backing.make(Limits(maxsize=8))
+    scheduler.slow_down("a.test", 5)
+    backing.add("a.test", 2, delay=9)
+    backing.take(0)
+    assert waiting(scheduler, 0) == [("a.test", "delay", 9, 1)]
+
+
+def test_the_busiest_host_is_named_first_and_idle_ones_are_not(backing):
     scheduler = backing.make()
     for n in range(1, 8):
         backing.add(f"{n}.test", n)
         scheduler.block(f"{n}.test", "robots.txt")
     backing.refill(0)
-    assert [why.queued for why in scheduler.waiting(0)] == [7, 6, 5, 4, 3]
+    backing.add("slow.test", 9)
+    assert len(backing.take(0)) == 8
+    scheduler.hold("retried.test", 60, "Retry-After")  # what it has may all be in the frontier, not due yet
+    scheduler.maxsize("idle.test")
+    found = scheduler.busiest(0)
+    assert [host.in_flight + host.queued for host in found] == [9, 7, 6, 5, 4, 3, 2, 1, 0]
+    assert (found[0].name, found[0].in_flight, found[0].reason) == ("slow.test", 8, "maxsize")
+    assert (found[-1].name, found[-1].reason, found[-1].until) == ("retried.test", "Retry-After", 60)
+    assert scheduler.busiest(0, count=3) == found[:3]
+    assert scheduler.host_count == 10
+
+
+def test_a_host_keeps_count_of_its_pages(backing):
+    scheduler = backing.make()
+    backing.add("a.test", 3)
+    for _ in backing.take(0):
+        scheduler.page_came("a.test")
+    assert scheduler.busiest(0)[0].pages == 3
 
 
 def test_the_scheduler_has_room_until_half_of_the_window_is_full(backing):

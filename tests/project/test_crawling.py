@@ -205,3 +205,34 @@ def test_halt_leaves_a_callback_behind_that_does_not_return(url):
         other.join()
     assert max(waited) <= 1
     go.set()
+
+
+def test_another_thread_watches_pauses_and_goes_on(url):
+    began, go, seen = threading.Event(), threading.Event(), []
+
+    class Holds(Links):
+        def parse(self, response):
+            if response.url == url:
+                began.set()
+                go.wait(60)
+            yield from super().parse(response)
+
+    def watch(crawl):
+        began.wait(30)
+        seen.append(crawl.pool_stats())
+        crawl.engine.pause()
+        go.set()
+        while not (now := crawl.engine.snapshot).pages:
+            threading.Event().wait(0.01)
+        seen.append(now)
+        crawl.engine.unpause()
+
+    with Crawl(Holds(start_urls=[url]), load(None, QUICK).settings) as crawl:
+        other = threading.Thread(target=watch, args=(crawl,))
+        other.start()
+        report = crawl.run()
+        other.join()
+    pool, paused = seen
+    assert pool.opened == pool.hosts["127.0.0.1"].opened == 1
+    assert (paused.paused, paused.pages, paused.in_flight) == (True, 1, 0)
+    assert (report.reason, report.stats.requests) == ("finished", 4)
