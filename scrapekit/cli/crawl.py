@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from scrapekit.project import Crawl, CrawlReport
     from scrapekit.project.job import Job, State
     from scrapekit.project.jobs import Jobs
-    from scrapekit.settings import Settings
+    from scrapekit.project.lineup import Lineup
+    from scrapekit.settings import Loaded, Settings
     from scrapekit.spider import Spider
 
 logger = logging.getLogger("scrapekit")
@@ -34,7 +36,7 @@ _RAISE = {"max_pages": " --max-pages MORE", "max_items": " -s crawl.max_items=MO
 
 
 @click.command("crawl", short_help="Run a spider, or go on with a job.")
-@click.argument("name")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.option("-a", "arguments", multiple=True, metavar="NAME=VALUE", help="An argument for the spider.")
 @override_option
 @click.option("-o", "append", multiple=True, metavar="FILE", help="Append the items to FILE; - is stdout.")
@@ -67,6 +69,7 @@ _RAISE = {"max_pages": " --max-pages MORE", "max_items": " -s crawl.max_items=MO
 @click.pass_obj
 def crawl_command(session: dict[str, Any], /, **given: Any) -> int:
     """Run the spider NAME of the folder spiders/. NAME may also be a file: my_spider.py, or my_spider.py:ClassName.
+    Several NAMEs crawl together, under one pool and one politeness.
 
     Items are written as JSON Lines; without -o and -O, to where the settings under export say. All else that is said
     goes to stderr. The first Ctrl-C lets requests in flight finish, the second stops at once, and either way
@@ -81,10 +84,11 @@ def crawl_command(session: dict[str, Any], /, **given: Any) -> int:
     scrapekit crawl books -O books.jsonl --max-pages 50
     scrapekit crawl docs -a url=https://docs.example.org/ -s throttle.delay=1
     scrapekit crawl my_spider.py -o - | jq .title
+    scrapekit crawl quotes books -a books.category=poetry
     scrapekit crawl quotes --resume
     scrapekit crawl quotes --record quotes.warc.gz
     scrapekit crawl quotes --replay quotes.warc.gz -o -
-    """  # noqa: D301  (\b is click's: it leaves these lines as they are)
+    """  # noqa: D205, D301  (\b is click's: it leaves these lines as they are)
     order = Order(**given)
     session["verbose"] = order.verbose
     order.check()
@@ -98,39 +102,53 @@ def crawl(order: Order) -> int:
     from scrapekit.fleet.allocator import give_memory_back
     from scrapekit.project.jobs import Jobs
     from scrapekit.project.outputs import formed_as
-    from scrapekit.project.spiders import load_spider, make_spider
+    from scrapekit.project.spiders import load_spider
 
     give_memory_back()
     root = Path.cwd()
-    cls = load_spider(order.name, root)
+    classes = [load_spider(name, root) for name in order.names]
+    name = ", ".join(sorted(cls.name for cls in classes))
     jobs = Jobs(root)
     if order.resume is not None:
-        with jobs.resume(None if order.resume == _LATEST else order.resume, cls.name) as job:
+        with jobs.resume(None if order.resume == _LATEST else order.resume, name) as job:
             record = job.record
             record.overrides += order.settings
             record.settings = order.settings_file or record.settings
-            settings = load_settings(record.settings, cls, record.overrides).settings
+            loaded = [load_settings(record.settings, cls, record.overrides) for cls in classes]
+            lineup, settings = _line_up(classes, record.arguments, loaded)
             record.outputs = formed_as(settings.export, record.outputs)
-            return _run(order, make_spider(cls, record.arguments), settings, job, jobs, fresh=False)
-    settings = load_settings(order.settings_file, cls, order.settings).settings
+            return _run(order, lineup, settings, job, jobs, fresh=False)
+    loaded = [load_settings(order.settings_file, cls, order.settings) for cls in classes]
     arguments = parse_arguments(order.arguments)
     asked = order.append + order.overwrite
-    spider = make_spider(cls, arguments)
+    lineup, settings = _line_up(classes, arguments, loaded)
     with jobs.create(
-        cls.name,
+        name,
         lambda job: [
-            replace(output, path=output.path if asked else output.path.format(spider=cls.name, job=job))
+            replace(output, path=output.path if asked else output.path.format(spider=name.replace(", ", "+"), job=job))
             for output in order.outputs(settings.export)
         ],
         arguments=arguments,
         overrides=order.settings,
         settings=order.settings_file,
-        source=order.name,
+        sources=order.names,
     ) as job:
-        return _run(order, spider, settings, job, jobs, fresh=True)
+        return _run(order, lineup, settings, job, jobs, fresh=True)
 
 
-def _run(order: Order, spider: Spider, settings: Settings, job: Job, jobs: Jobs, *, fresh: bool) -> int:
+def _line_up(
+    classes: Sequence[type[Spider]], arguments: Mapping[str, str], loaded: Sequence[Loaded]
+) -> tuple[Lineup, Settings]:
+    """The spiders with their arguments and settings, and the settings that they share."""
+    from scrapekit.project.agreement import arguments_for
+    from scrapekit.project.lineup import line_up
+    from scrapekit.project.spiders import make_spider
+
+    shares = arguments_for(classes, arguments)
+    return line_up([make_spider(cls, share) for cls, share in zip(classes, shares, strict=True)], loaded)
+
+
+def _run(order: Order, lineup: Lineup, settings: Settings, job: Job, jobs: Jobs, *, fresh: bool) -> int:
     from scrapekit.errors import FrontierError, OutputError
     from scrapekit.project import Crawl
 
@@ -145,7 +163,7 @@ def _run(order: Order, spider: Spider, settings: Settings, job: Job, jobs: Jobs,
             shown.enter_context(logging_to(console, order.level(settings.log.level)))
             running = stack.enter_context(
                 Crawl(
-                    spider,
+                    lineup,
                     settings,
                     job=job,
                     outputs=record.outputs,

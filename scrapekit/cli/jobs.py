@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,7 +69,7 @@ def show_command(job: str | None) -> None:
         ("errors", ", ".join(f"{count:,} {kind}" for kind, count in failures.items())),
         ("folder", f"{folder}, {size:,} bytes"),
     ]
-    name = record.source or record.spider
+    name = shlex.join(record.names)
     if state not in {"running", "finished", "replaced"}:
         lines.append(("to go on", f"scrapekit crawl {name} --resume {job}"))
     if failures and state not in {"running", "replaced"}:
@@ -118,7 +119,7 @@ def repair_command(job: str) -> None:
 
     with _jobs().open(job) as opened:
         done = repair(opened, Path.cwd())
-        name = opened.record.source or opened.record.spider
+        name = shlex.join(opened.record.names)
     if not done.lines:
         click.echo(f"nothing is missing: {safe(done.output)} holds all that job {job} has written")
         return

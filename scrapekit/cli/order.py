@@ -18,7 +18,7 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 class Order(NamedTuple):
     """The command line as it was given."""
 
-    name: str
+    names: tuple[str, ...]
     arguments: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
     append: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ class Order(NamedTuple):
 
     def resume_command(self, job: Job) -> str:
         """What to type to go on with the job."""
-        return shlex.join(["scrapekit", "crawl", self.name, "--resume", job.id])
+        return shlex.join(["scrapekit", "crawl", *self.names, "--resume", job.id])
 
 
 def _is_unicode(word: str) -> bool:

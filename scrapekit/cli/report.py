@@ -11,6 +11,7 @@ from scrapekit.safe import safe
 if TYPE_CHECKING:
     from scrapekit.engine import Tally
     from scrapekit.project import CrawlReport
+    from scrapekit.project.report import Share
 
 _SHOWN = 10  # of each kind of thing
 _ENDS = {
@@ -35,6 +36,7 @@ def report_text(report: CrawlReport) -> str:
         _line("pages", f"{stats.pages:,} in {stats.elapsed:,.1f} s ({rate:,.1f} a second){this_run}"),
         _line("items", f"{stats.items:,}"),
         _line("bytes", f"{stats.bytes:,}"),
+        *(_spiders(report.spiders) if len(report.spiders) > 1 else []),
         _line("requests", ", ".join(_requests(report))),
         *_counts("statuses", {str(status): count for status, count in sorted(stats.statuses.items())}),
         *_tallies("errors", stats.errors),
@@ -51,6 +53,21 @@ def report_text(report: CrawlReport) -> str:
         *([_line("left", f"{report.pending:,} requests")] if report.pending else []),
     ]
     return "\n".join(lines)
+
+
+def _spiders(shares: Mapping[str, Share]) -> list[str]:
+    """A table: what each of several has come to."""
+    rows = [("", "pages", "items", "failed")]
+    rows += [
+        (safe(name), f"{share.pages:,}", f"{share.items:,}", f"{share.failed:,}") for name, share in shares.items()
+    ]
+    name, *numbers = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join([f"{row[0]:{name}}", *(f"{cell:>{width}}" for cell, width in zip(row[1:], numbers, strict=True))])
+        for row in rows
+    ]
+    ends = ["", *(f"  stopped: {safe(share.stopped)}" if share.stopped else "" for share in shares.values())]
+    return [_line("" if at else "spiders", line + end) for at, (line, end) in enumerate(zip(lines, ends, strict=True))]
 
 
 def _requests(report: CrawlReport) -> Iterator[str]:

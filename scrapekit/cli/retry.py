@@ -58,11 +58,11 @@ def retry_command(
     root = Path.cwd()
     jobs = Jobs(root)
     with jobs.open(job) as held:
-        name = held.record.source or held.record.spider
-        if not no_run:
+        names = held.record.names
+        for name in () if no_run else names:
             load_spider(name, root)  # before anything is changed
         count = requeue(jobs, held, statuses=statuses, errors=errors)
-    order = Order(name, resume=job, quiet=quiet, verbose=verbose)
+    order = Order(tuple(names), resume=job, quiet=quiet, verbose=verbose)
     if not quiet:
         print_line(f"{count:,} request{'s'[: count != 1]} of job {job} will be tried again")
     if no_run:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -110,7 +110,7 @@ def _found(target: Address, stories: list[Story], job: str, record: Record, stat
         if story.wait is not None:
             yield _line("waits for", _waits_for(story, story.wait, running=state == "running"))
             if state != "running":
-                resume = shlex.join(["scrapekit", "crawl", record.source or record.spider, "--resume", job])
+                resume = shlex.join(["scrapekit", "crawl", *record.names, "--resume", job])
                 yield _line("", f"the job is {state}; to go on: {resume}")
 
 
@@ -173,17 +173,18 @@ def _unseen(ledger: Ledger, target: Address, job: str, jobs: Jobs, record: Recor
         yield _line("kept out", reason)
     if not against:
         yield _line("rules", "nothing keeps it out: no page that was fetched has a link to it that was followed")
-        yield from _maybe(ledger.stats, ledger.rules)
+        yield from _maybe(ledger.stats, ledger.rules.values())
     counts = ledger.counts()
     if still := counts.get("pending", 0) + counts.get("leased", 0):
         yield _line("open", f"{still:,} requests: it may be found yet")
 
 
-def _maybe(stats: Stats, rules: Rules) -> Iterator[str]:
+def _maybe(stats: Stats, rules: Iterable[Rules]) -> Iterator[str]:
     """Rules that depend on where a link stood, which is not written down."""
     if (deep := stats.skipped.get("TooDeep")) is not None:
         were = f"{deep.count:,} link{'s were' if deep.count > 1 else ' was'}"
-        yield _line("perhaps", f"too deep: {were}, beyond crawl.max_depth ({rules.max_depth})")
+        depths = " or ".join(str(each.max_depth) for each in rules if each.max_depth is not None)
+        yield _line("perhaps", f"too deep: {were}, beyond crawl.max_depth ({depths})")
     if stats.failed or stats.quarantined:
         yield _line("perhaps", f"on a page that failed: {stats.failed + stats.quarantined:,} did")
 

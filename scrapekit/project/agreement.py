@@ -100,12 +100,15 @@ def _check_settings(one: tuple[Spider, Loaded], other: tuple[Spider, Loaded]) ->
             continue  # a host that only one of them speaks of
         if _OWN(key) or mine.get(key) == theirs.get(key) or {} in (mine.get(key), theirs.get(key)):
             continue
+        values = [_shown(key, flat.get(key)) for flat in (mine, theirs)]
         told = [
-            f"{spider.name} has {_shown(key, flat.get(key))} ({loaded.origins.get(key, 'default')})"
-            for (spider, loaded), flat in ((one, mine), (other, theirs))
+            f"{spider.name} has {value} ({loaded.origins.get(key, 'default')})"
+            for (spider, loaded), value in zip((one, other), values, strict=True)
         ]
+        sayable = [value for value in values if value not in {"null", "***"}]
         raise SettingsError(
-            f"{key} must be the same for all spiders of a crawl: {', '.join(told)}; say which, as in -s {key}=VALUE"
+            f"{key} must be the same for all spiders of a crawl: {', '.join(told)}; say which, as in "
+            f"-s {key}={(sayable if len(sayable) == len(values) else ['VALUE'])[0]}"
         )
 
 
@@ -117,7 +120,7 @@ def _hosts(loaded: Loaded, key: str) -> Mapping[str, Any]:
 
 
 def _shown(key: str, value: Any) -> str:
-    return msgspec.json.encode(mask(key, value)).decode()[:60]
+    return msgspec.json.encode(mask(key, value)).decode()[:60].strip('"')
 
 
 def _takes(cls: type[Spider], argument: str) -> bool:

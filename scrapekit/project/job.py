@@ -26,7 +26,7 @@ class Record(Struct, kw_only=True):
     """``job.json``: all that ``--resume`` needs to know.
 
     Args:
-        spider: The spider's name.
+        spider: The spider's name; of several, all their names, in order of the alphabet.
         arguments: The ``-a``.
         overrides: The ``-s``, and what other options stand for, as ``key.path=value``; later ones win.
         settings: The path of ``--settings``; None for the project's own settings.yaml.
@@ -35,7 +35,8 @@ class Record(Struct, kw_only=True):
         state: ``finished`` when nothing is left to do; ``stopped`` by its own limits; ``interrupted`` or ``failed``;
             ``running`` also of a process that was killed; ``replaced`` when another job has taken over its output.
         replaced_by: That job.
-        source: The NAME that ``scrapekit crawl`` was given, which may be a file; empty where an older version wrote it.
+        sources: The NAMEs that ``scrapekit crawl`` was given, which may be files; none where an older version wrote it.
+        source: What an older version wrote instead.
     """
 
     spider: str
@@ -47,6 +48,7 @@ class Record(Struct, kw_only=True):
     state: State = "running"
     replaced_by: str = ""
     source: str = ""
+    sources: list[str] = field(default_factory=list)
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -64,6 +66,11 @@ class Record(Struct, kw_only=True):
     def paths(self) -> list[str]:
         """Those of the outputs."""
         return [output.path for output in self.outputs]
+
+    @property
+    def names(self) -> list[str]:
+        """What to call for with ``scrapekit crawl``."""
+        return self.sources or [self.source or self.spider]
 
     @property
     def resumable(self) -> bool:

@@ -38,7 +38,7 @@ class Jobs:
         arguments: Mapping[str, str] | None = None,
         overrides: Sequence[str] = (),
         settings: str | None = None,
-        source: str = "",
+        sources: Sequence[str] = (),
     ) -> Job:
         """A new job, locked, with an id like ``quotes-20261120-184501``.
 
@@ -48,7 +48,7 @@ class Jobs:
             arguments: As for :class:`Record`: the ``-a``.
             overrides: The ``-s``.
             settings: The path of ``--settings``.
-            source: The NAME on the command line.
+            sources: The NAMEs on the command line.
 
         Raises:
             OutputError: An output is that of a job that has not finished, and would be appended to; when that job was
@@ -62,7 +62,7 @@ class Jobs:
             overrides=list(overrides),
             settings=settings,
             created=datetime.now(UTC).isoformat(),
-            source=source,
+            sources=list(sources),
         )
         try:
             job = Job(self._new_folder(spider), record)
@@ -201,7 +201,7 @@ class Jobs:
         ignore = self._folder.parent / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n", encoding="ascii")
-        safe = re.sub(r"[^\w.-]", "_", spider).lstrip(".")[:50]  # a file name has at most 255 bytes
+        safe = re.sub(r"[^\w.+-]", "_", spider.replace(", ", "+")).lstrip(".")[:50]  # a file name has at most 255 bytes
         stem = f"{safe}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
         number = 1
         while True:
@@ -224,8 +224,8 @@ class Jobs:
             if record.resumable and record.state != "stopped":
                 raise OutputError(
                     f"{output} is the output of job {job}, which broke off: go on with it (scrapekit crawl "
-                    f"{record.spider} --resume {job}), overwrite the file with -O, or give that job up by deleting "
-                    f"{self._folder.relative_to(self._root) / job}"
+                    f"{' '.join(record.names)} --resume {job}), overwrite the file with -O, or give that job up by "
+                    f"deleting {self._folder.relative_to(self._root) / job}"
                 )
 
     def _claiming(self, output: str) -> Iterator[str]:

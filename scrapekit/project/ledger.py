@@ -14,16 +14,18 @@ from scrapekit.engine import Stats
 from scrapekit.engine.inflight import left_in_flight
 from scrapekit.engine.schema import VERSION
 from scrapekit.errors import FrontierError, RequestInvalid
+from scrapekit.messages import owner_of
 from scrapekit.project.rules import Rules
 from scrapekit.web.urls import Address, origin
 
 _WAIT_SECONDS = 5.0  # for a database that is being opened or closed
 
-# A redirect back into its own chain, a POST, a session's and a dont_filter have no fingerprint, or not their URL's.
+# A redirect back into its own chain, a POST, a session's, one of several spiders' and a dont_filter have no
+# fingerprint, or not their URL's.
 _FIND = """SELECT u.id, u.url, u.host, u.state, u.status, u.error, u.attempts, u.depth, u.redirects, u.parent,
     u.callback, u.priority, u.not_before, u.crashes, u.queued, u.finished
-    FROM urls u JOIN requests r USING (id) WHERE r.fingerprint = ?1 OR (r.host = ?2
-    AND (r.fingerprint IS NULL OR r.extra IS NOT NULL OR r.redirects > 0) AND is_of(r.url)) ORDER BY r.id"""
+    FROM urls u JOIN requests r USING (id) WHERE r.fingerprint = ?1 OR (r.host = ?2 AND (r.fingerprint IS NULL
+    OR r.extra IS NOT NULL OR r.redirects > 0 OR instr(r.callback, ':')) AND is_of(r.url, r.callback)) ORDER BY r.id"""
 _WAY = """WITH RECURSIVE way (id, url, callback, parent, redirects, steps) AS (
     SELECT id, url, callback, parent, redirects, 0 FROM urls WHERE id = ?
     UNION ALL SELECT u.id, u.url, u.callback, u.parent, u.redirects, steps + 1 FROM urls u JOIN way ON u.id = way.parent
@@ -153,9 +155,10 @@ class Ledger:
         return msgspec.convert(self._kept("stats", {}), Stats, strict=False)
 
     @property
-    def rules(self) -> Rules:
-        """The rules of the job's last run."""
-        return msgspec.convert(self._kept("rules", {}), Rules)
+    def rules(self) -> dict[str, Rules]:
+        """The rules of the job's last run, by spider; of one that was alone, under an empty name."""
+        found = {key.partition(":")[2]: key for key in self._meta if key.partition(":")[0] == "rules"}
+        return {spider: msgspec.convert(self._kept(key, {}), Rules) for spider, key in found.items()} or {"": Rules()}
 
     def counts(self) -> dict[str, int]:
         """Requests by state; states that none is in are not there."""
@@ -168,26 +171,35 @@ class Ledger:
     def stories(self, target: Address) -> list[Story]:
         """Each request of this URL, in whatever spelling and with whatever method. Reads the whole table once."""
         rules = self.rules
-        identity = rules.identity(target.url)
+        identities = {spider: each.identity(target.url) for spider, each in rules.items()}
 
-        def is_of(url: str) -> bool:
+        def is_of(url: str, callback: str | None) -> bool:
+            spider = owner_of(callback)
             try:
-                return rules.identity(url) == identity
-            except RequestInvalid:  # another version let it in
+                return rules[spider].identity(url) == identities[spider]
+            except (RequestInvalid, KeyError):  # another version let it in
                 return False
 
         with self._guarded():
-            self._db.create_function("is_of", 1, is_of, deterministic=True)
+            self._db.create_function("is_of", 2, is_of, deterministic=True)
             self._db.execute("BEGIN")  # one moment of the crawl, for all that is read here
             try:
-                return [self._story(Entry(*row)) for row in self._read(_FIND, identity, target.host)]
+                return [self._story(Entry(*row)) for row in self._read(_FIND, identities.get(""), target.host)]
             finally:
                 self._db.execute("ROLLBACK")
 
     def against(self, target: Address) -> list[str]:
-        """Why the rules of the job keep this URL out, one line each; none where they don't."""
-        opened = [host for (host,) in self._read("SELECT host FROM scope")]
-        return self.rules.against(target, opened, self._robots(target.url))
+        """Why the rules of the job keep this URL out, one line each; none where those of one of its spiders don't."""
+        hosts, robots = [host for (host,) in self._read("SELECT host FROM scope")], self._robots(target.url)
+        why = []
+        for spider, rules in self.rules.items():
+            mark = f"{spider}:" if spider else ""
+            opened = [host.removeprefix(mark) for host in hosts if host.startswith(mark)]
+            against = rules.against(target, opened, robots)
+            if not against:
+                return []
+            why += [f"{mark} {reason}".strip() for reason in against]
+        return why
 
     def _story(self, entry: Entry) -> Story:
         way = [Step(*row) for row in self._read(_WAY, entry.id)]
@@ -198,7 +210,7 @@ class Ledger:
 
     def _wait(self, entry: Entry) -> Wait:
         hold = self._read("SELECT not_before, reason FROM hosts WHERE host = ?", entry.host)
-        robots, rules = self._robots(entry.url), self.rules
+        robots, rules = self._robots(entry.url), self.rules[owner_of(entry.callback)]
         before = None
         if entry.state == "pending" and entry.not_before is None:
             before = self._read(_BEFORE, entry.host, entry.priority, entry.id)[0][0]

@@ -14,16 +14,21 @@ import msgspec
 
 from scrapekit.errors import CrawlFailed, RequestInvalid, SettingsError, SpiderError
 from scrapekit.messages import Failed, Request, Response
+from scrapekit.project.agreement import arguments_for
 from scrapekit.project.crawling import Crawl
+from scrapekit.project.lineup import Lineup, line_up
 from scrapekit.project.report import CrawlReport
-from scrapekit.settings import Settings, load
+from scrapekit.settings import Loaded, Settings, load
 from scrapekit.spider import Spider
 
 _BUFFER = 16  # groups of a commit each that may wait for the caller before the crawl waits
 
 
+Spiders = type[Spider] | Spider | Sequence[type[Spider] | Spider]
+
+
 def run(
-    spider: type[Spider] | Spider,
+    spider: Spiders,
     *,
     output: str | Path | None = None,
     overwrite: bool = True,
@@ -36,33 +41,33 @@ def run(
     crawls may run at once, in threads of their own. A crawl that is to be resumed is one for the command line.
 
     Args:
-        spider: A Spider class, or an instance.
+        spider: A Spider class, or an instance; or a list of them, to crawl with all at once under one pool and one
+            politeness.
         output: Path of the JSONL file, ``.gz`` compressed; ``-`` for stdout; None for none.
         overwrite: False appends to the file.
         settings: Nested as in settings.yaml, and stronger than ``Spider.settings``; or the path of such a file, which
             is weaker. No file is read unasked.
-        arguments: For the spider, like ``-a`` on the command line.
+        arguments: For the spider, like ``-a`` on the command line; of several, for all that take them.
 
     Raises:
         ConfigError: The settings, the spider or the output can't be used.
         FrontierError, ExportError: State or output can't be written.
     """
-    one = made(spider, arguments)
-    chosen = settings_for(one, settings)
-    outputs = [] if output is None else [chosen.export.to(os.fspath(output), overwrite=overwrite)]
-    with Crawl(one, chosen, outputs=outputs) as crawl:
+    lineup, shared = _lineup(spider, settings, arguments)
+    outputs = [] if output is None else [shared.export.to(os.fspath(output), overwrite=overwrite)]
+    with Crawl(lineup, shared, outputs=outputs) as crawl:
         return crawl.run()
 
 
 def crawl(
-    spider: type[Spider] | Spider, *, settings: Mapping[str, Any] | str | Path | None = None, **arguments: Any
+    spider: Spiders, *, settings: Mapping[str, Any] | str | Path | None = None, **arguments: Any
 ) -> Generator[dict[str, Any]]:
     """Crawl in the background, and yield the items as they become final, as the dicts that the JSONL would hold.
 
     A slow caller slows the crawl down. Leaving the loop early ends the crawl and closes everything.
 
     Args:
-        spider: A Spider class, or an instance.
+        spider: A Spider class, an instance, or a list of them, as for :func:`run`.
         settings: As for :func:`run`.
         arguments: For the spider.
 
@@ -71,11 +76,10 @@ def crawl(
         FrontierError: State can't be written.
         CrawlFailed: At the end: nothing was fetched, or ``start()`` raised.
     """
-    one = made(spider, arguments)
-    chosen = settings_for(one, settings)
+    lineup, shared = _lineup(spider, settings, arguments)
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     stream = _Stream(fails=lambda report: report.failure)
-    return stream.run(lambda: Crawl(one, chosen, audience=stream), decode)
+    return stream.run(lambda: Crawl(lineup, shared, audience=stream), decode)
 
 
 def fetch(
@@ -178,28 +182,52 @@ class _Stream:
                 return
 
 
+def _lineup(
+    spider: Spiders, settings: Mapping[str, Any] | str | Path | None, arguments: Mapping[str, Any]
+) -> tuple[Lineup, Settings]:
+    """One spider or several, made and with settings. Raises ConfigError."""
+    if not isinstance(spider, Sequence):
+        one = made(spider, arguments)
+        return line_up([one], [_loaded_for(one, settings)])
+    for each in spider:
+        _check_is_spider(each)
+    if not spider:
+        raise SpiderError("the list of spiders is empty")
+    shares = arguments_for([each if isinstance(each, type) else type(each) for each in spider], arguments)
+    spiders = [made(each, share) for each, share in zip(spider, shares, strict=True)]
+    return line_up(spiders, [_loaded_for(each, settings) for each in spiders])
+
+
 def made(spider: type[Spider] | Spider, arguments: Mapping[str, Any]) -> Spider:
     """An instance of a Spider class with these arguments, or the instance itself. Raises SpiderError for neither."""
-    if isinstance(spider, type) and issubclass(spider, Spider):
+    _check_is_spider(spider)
+    if isinstance(spider, type):
         return spider(**arguments)
-    if isinstance(spider, Spider):
-        if arguments:
-            raise SpiderError(f"arguments {', '.join(arguments)} are for a Spider class, not for an instance")
-        return spider
-    raise SpiderError(f"not a Spider class: {spider!r}")
+    if arguments:
+        raise SpiderError(f"arguments {', '.join(arguments)} are for a Spider class, not for an instance")
+    return spider
+
+
+def _check_is_spider(spider: Any) -> None:
+    if not issubclass(spider if isinstance(spider, type) else type(spider), Spider):
+        raise SpiderError(f"not a Spider class: {spider!r}")
 
 
 def settings_for(spider: Spider, settings: Mapping[str, Any] | str | Path | None) -> Settings:
     """What holds for a spider with these settings, as :func:`run` has them. Raises SettingsError."""
+    return _loaded_for(spider, settings).settings
+
+
+def _loaded_for(spider: Spider, settings: Mapping[str, Any] | str | Path | None) -> Loaded:
     origin = f"{type(spider).__name__}.settings"
     if settings is not None and not isinstance(settings, Mapping | str | Path):
         raise SettingsError(
             f"settings= must be a dict in the shape of settings.yaml, or its path, not {settings!r:.80}"
         )
     if settings is None or isinstance(settings, str | Path):
-        return load(None if settings is None else Path(settings), spider.settings, origin).settings
+        return load(None if settings is None else Path(settings), spider.settings, origin)
     load(None, spider.settings, origin)  # so that what is wrong there is not said to be wrong here
-    return load(None, _merged(spider.settings, settings), "settings=").settings
+    return load(None, _merged(spider.settings, settings), "settings=")
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

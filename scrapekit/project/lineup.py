@@ -14,11 +14,11 @@ from scrapekit.engine import Admission, Admissions, Frontier, SeedThread, Stats,
 from scrapekit.errors import RequestInvalid, SpiderError
 from scrapekit.fleet import Callbacks
 from scrapekit.messages import Link, Request, Seeded, owned, owner_of
-from scrapekit.project.agreement import check_together
+from scrapekit.project.agreement import check_together, shared_settings
 from scrapekit.project.report import Share
 from scrapekit.project.rules import Rules
 from scrapekit.project.verdict import why_failed, why_share_failed
-from scrapekit.settings import Settings
+from scrapekit.settings import Loaded, Settings
 from scrapekit.spider import Spider, check_spider, start_hosts
 from scrapekit.web import Scope, UrlLimits
 
@@ -33,6 +33,16 @@ class Cast(NamedTuple):
 
     spider: Spider
     settings: Settings
+
+
+def line_up(spiders: Sequence[Spider], loaded: Sequence[Loaded]) -> tuple[Lineup, Settings]:
+    """These spiders, each with what was loaded for it, and the settings that they share.
+
+    Raises:
+        SpiderError, SettingsError: They can't crawl together.
+    """
+    lineup = Lineup([Cast(spider, each.settings) for spider, each in zip(spiders, loaded, strict=True)])
+    return lineup, shared_settings(spiders, loaded)
 
 
 class Lineup:
