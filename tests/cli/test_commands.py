@@ -123,8 +123,8 @@ def test_without_a_command_the_help_goes_to_stderr(project):
     [
         ("--nothing", "No such option '--nothing'.\ntry 'scrapekit --help'"),
         ("crwl", "No such command 'crwl'."),
-        ("crawl", "Missing argument 'NAME'.\ntry 'scrapekit crawl --help'"),
-        ("crawl pages more", "Got unexpected extra argument (more)\ntry"),
+        ("crawl", "Missing argument 'NAME...'.\ntry 'scrapekit crawl --help'"),
+        ("crawl pages more", "there is no spider 'more' in spiders/: There are pages"),
         ("crawl pages --workers", "Option '--workers' requires an argument.\ntry"),
         ("crawl pages -a url", "-a: 'url' is not of the form name=value\ntry"),
         ("crawl pages -a =x", "-a: '=x' is not of the form name=value\ntry"),

@@ -366,7 +366,7 @@ OPEN = "UPDATE requests SET state = 0, finished = NULL WHERE url LIKE '%/ok';"
 
 def test_what_waits_for_its_turn(project, crawled, site):
     job = record_of(project, crawled)
-    assert job["source"] == "pages"
+    assert job["sources"] == ["pages"]
     said = waits(project, crawled, site, OPEN)
     assert (
         "  waits for  its turn: 0 of 127.0.0.1 are before it, and what the engine has taken already; "

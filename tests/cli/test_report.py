@@ -41,7 +41,7 @@ def full():
         reason="interrupted",
         stats=stats,
         pool=PoolStats(opened=8, reused=1290),
-        output="q.jsonl",
+        outputs=("q.jsonl",),
         elapsed=5.0,
         pending=40,
         quarantined=("http://x/kills",),
@@ -97,7 +97,7 @@ def test_the_first_line_says_why_it_ended():
 def test_long_lists_are_cut_off():
     many = {f"reason {number}": 1 for number in range(13)}
     tallies = {kind: Tally(1, "u", "m") for kind in many}
-    lines = report_text(replace(BARE, stats=Stats(dropped=many, errors=tallies), output="-")).splitlines()
+    lines = report_text(replace(BARE, stats=Stats(dropped=many, errors=tallies), outputs=("-",))).splitlines()
     dropped = next(line for line in lines if line.startswith("  dropped"))
     assert dropped.endswith("reason 9: 1, and 3 more")
     assert "               and 3 more" in lines
