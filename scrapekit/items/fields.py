@@ -119,6 +119,23 @@ class Field(Generic[T]):
         item._put(self.name, value)
 
 
+class PageStep:
+    """A step that is given the page too, such as one that makes a link absolute.
+
+    Args:
+        name: For messages.
+        function: Of the page and one value.
+    """
+
+    def __init__(self, name: str, function: Callable[[Response, Any], Any]) -> None:
+        self.__name__ = name
+        self._function = function
+
+    def __call__(self, page: Response, value: Any) -> Any:
+        """What becomes of the value."""
+        return self._function(page, value)
+
+
 class _Given(Field[T]):
     def __init__(self, kind: type[T]) -> None:
         super().__init__(lambda page, at: (), "a page: the callback gives it")  # noqa: ARG005
@@ -229,7 +246,7 @@ def _through(steps: Iterable[Any], value: Any, page: Response) -> Any:
         if hasattr(value, "getall"):
             value = value.get()
         try:
-            value = step(value)
+            value = step(page, value) if isinstance(step, PageStep) else step(value)
         except NothingFound:
             raise
         except Exception as error:

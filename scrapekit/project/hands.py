@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import logging
 import os
@@ -20,7 +19,7 @@ from scrapekit.fleet import AnyWorker, Several, ThreadFleet, Worker
 from scrapekit.messages import Response
 from scrapekit.parse import Parsers
 from scrapekit.project.sources import prepare, source_of
-from scrapekit.project.spiders import load_spider, make_spider
+from scrapekit.project.spiders import file_of, load_spider, make_spider
 from scrapekit.safe import LOG_FORMAT
 from scrapekit.settings import Settings
 from scrapekit.spider import Spider
@@ -198,8 +197,8 @@ def _told(settings: Settings) -> dict[str, Any]:
 def _role(owner: str, spider: Spider, settings: Settings) -> Role:
     cls = type(spider)
     try:
-        file = inspect.getfile(cls)
-        if not Path(file).is_file() or cls.__qualname__ != cls.__name__:
+        file = file_of(cls)
+        if not file.is_file() or cls.__qualname__ != cls.__name__:
             raise TypeError("it is not at the top of a file")
     except (TypeError, OSError) as error:
         raise SpiderError(

@@ -12,7 +12,9 @@ _OURS = Path(__file__).resolve().parents[1]
 
 
 def pack(spider: Path, root: Path) -> tuple[str, dict[str, bytes]]:
-    """The spider's file and what it may import: the ``.py`` files and packages beside it and in the project's folder.
+    """The spider's file and what it may need: the ``.py`` files and packages beside it and in the project's folder.
+
+    A spider in a folder of its own takes the YAML files beside it along, too: spiders may be made of them.
 
     Args:
         spider: Its file.
@@ -29,17 +31,18 @@ def pack(spider: Path, root: Path) -> tuple[str, dict[str, bytes]]:
         root = spider.parent
     files: dict[str, bytes] = {}
     left = _LARGEST
-    for folder in {root, spider.parent}:
-        for path in _code_in(folder):
-            try:
-                content = files[str(path.relative_to(root))] = path.read_bytes()
-            except OSError as error:
-                raise SpiderError(f"{path} can't go to the workers with the spider: {error.strerror}") from error
-            left -= len(content)
-            if left < 0:
-                raise SpiderError(
-                    f"the Python files in {folder} are more than 32 MiB: keep the spider in a folder of its own"
-                )
+    # Not the YAML of the project's folder: its settings may hold passwords, and go another way.
+    declared = () if spider.parent == root else [*spider.parent.glob("*.yaml"), *spider.parent.glob("*.yml")]
+    for path in dict.fromkeys([spider, *_code_in(root), *_code_in(spider.parent), *declared]):
+        try:
+            content = files[str(path.relative_to(root))] = path.read_bytes()
+        except OSError as error:
+            raise SpiderError(f"{path} can't go to the workers with the spider: {error.strerror}") from error
+        left -= len(content)
+        if left < 0:
+            raise SpiderError(
+                f"the Python files of {spider} are more than 32 MiB: keep the spider in a folder of its own"
+            )
     return str(spider.relative_to(root)), files
 
 

@@ -17,6 +17,8 @@ from scrapekit.errors import ScrapekitError, SpiderError, SpiderNotFound
 from scrapekit.spider import Spider
 
 FOLDER = "spiders"
+_YAML = (".yaml", ".yml")
+_SUFFIXES = (".py", *_YAML)
 _NAME = re.compile(r"\w[\w.-]*")
 
 
@@ -53,7 +55,7 @@ def find_spiders(folder: Path) -> list[Found]:
             f"there is no folder {folder.name!r} in {folder.parent.resolve()}: 'scrapekit init' starts a project"
         )
     found: list[Found] = []
-    for path in sorted(folder.glob("[!_.]*.py")):
+    for path in sorted(path for suffix in _SUFFIXES for path in folder.glob(f"[!_.]*{suffix}")):
         try:
             found += [Found(cls.name, path, _summary(cls), cls) for cls in _spiders_in(path, folder.parent)]
         except SpiderError as error:
@@ -65,16 +67,16 @@ def load_spider(name: str, root: Path) -> type[Spider]:
     """The spider that ``scrapekit crawl NAME`` means.
 
     Args:
-        name: A spider of ``root/spiders``; or the path of a file with one spider in it, ``my_spider.py``; or
-            ``my_spider.py:Name`` where it has several, with the class's name or the spider's.
+        name: A spider of ``root/spiders``; or the path of a file with one spider in it, ``my_spider.py`` or
+            ``my_spider.yaml``; or ``my_spider.py:Name`` where it has several, with the class's name or the spider's.
         root: The project's folder.
 
     Raises:
         SpiderNotFound: There is none of that name. The message says which there are.
         SpiderError: Its file can't be imported, or two spiders have that name.
     """
-    file, _, which = name.rpartition(":") if ".py:" in name else (name, "", "")
-    if file.endswith(".py"):
+    file, _, which = name.rpartition(":") if any(f"{suffix}:" in name for suffix in _SUFFIXES) else (name, "", "")
+    if file.endswith(_SUFFIXES):
         return _from_file(Path(file), which, root)
     found = find_spiders(root / FOLDER)
     matching = [each for each in found if each.name == name and each.cls]
@@ -111,7 +113,19 @@ def make_spider(cls: type[Spider], arguments: Mapping[str, str]) -> Spider:
 
 def settings_origin(cls: type[Spider]) -> str:
     """Where a spider's ``settings`` stand, for messages: ``spiders/quotes.py Quotes.settings``."""
-    return f"{_shown(Path(inspect.getfile(cls)))} {cls.__qualname__}.settings"
+    return f"{_shown(file_of(cls))} {cls.__qualname__}.settings"
+
+
+def file_of(cls: type[Spider]) -> Path:
+    """The file in which a spider is found again.
+
+    Raises:
+        TypeError, OSError: There is none.
+    """
+    declared = cls.__dict__.get("declared_in")  # its own: a subclass is defined elsewhere
+    if isinstance(declared, str):
+        return Path(declared)
+    return Path(inspect.getfile(cls))
 
 
 def _from_file(path: Path, which: str, root: Path) -> type[Spider]:
@@ -130,6 +144,10 @@ def _from_file(path: Path, which: str, root: Path) -> type[Spider]:
 
 
 def _spiders_in(path: Path, root: Path) -> list[type[Spider]]:
+    if path.suffix in _YAML:
+        from scrapekit.declarative import load  # noqa: PLC0415  (for those who want it)
+
+        return [load(path)]
     module = _imported(path, root)
     # An alias is the same class twice.
     spiders = [

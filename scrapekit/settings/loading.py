@@ -11,8 +11,9 @@ from msgspec import UNSET, Struct, structs
 
 from scrapekit.errors import SettingsError
 from scrapekit.settings import rules
+from scrapekit.settings.checking import check_text, converted, near, pairs, shown
 from scrapekit.settings.schema import DomainAuth, DomainOverride, Settings
-from scrapekit.settings.shape import all_keys, describe, entry_type, is_section, item_section, key_types, mentions
+from scrapekit.settings.shape import all_keys, entry_type, is_section, item_section, key_types
 from scrapekit.settings.tree import Node, from_file, from_override, from_python
 
 Keys = tuple[str, ...]
@@ -106,8 +107,8 @@ def _section(node: Node, section: type[Struct], path: Keys, rule: Keys = ()) -> 
 def _value(node: Node, annotation: Any, path: Keys, rule: Keys) -> Iterator[_Leaf]:
     key = _flat(path)
     if key in rules.SHORTHANDS and not isinstance(node.value, dict):
-        pairs = rules.SHORTHANDS[key](node.value)
-        node = Node({name: Node(value, node.where, node.text) for name, value in pairs.items()}, node.where)
+        meant = rules.SHORTHANDS[key](node.value)
+        node = Node({name: Node(value, node.where, node.text) for name, value in meant.items()}, node.where)
     entry, item = entry_type(annotation), item_section(annotation)
     if is_section(annotation):
         yield from _section(node, annotation, path, rule)
@@ -121,14 +122,15 @@ def _value(node: Node, annotation: Any, path: Keys, rule: Keys) -> Iterator[_Lea
                 name = rules.NAMES[key](given)
             except ValueError as error:
                 raise SettingsError(f"{child.where}: {key}: {error}") from error
-            _check_text(name, child.where, key)
+            check_text(name, child.where, key)
             yield from _entry(child, entry, (*path, name), f"{key}.*")
 
 
 def _items(node: Node, section: type[Struct], path: Keys) -> Iterator[dict[str, Any]]:
     """A list of mappings, each checked by the rules for the section that the list stands in."""
     if not isinstance(node.value, list):
-        raise SettingsError(f"{node.where}: {_flat(path)} must be a list of mappings, not {_shown(node, _flat(path))}")
+        said = shown(node, lambda value: rules.mask(_flat(path), value))
+        raise SettingsError(f"{node.where}: {_flat(path)} must be a list of mappings, not {said}")
     required = [field.encode_name for field in structs.fields(section) if field.required]
     for number, child in enumerate(node.value, 1):
         at = (*path, str(number))
@@ -152,71 +154,32 @@ def _entry(node: Node, entry: Any, path: Keys, rule: str) -> Iterator[_Leaf]:
 
 
 def _pairs(node: Node, path: Keys, wanted: str) -> dict[str, Node]:
-    if node.value is None:  # a section whose keys are all commented out
-        return {}
-    if not isinstance(node.value, dict):
-        what = _flat(path) or "the top level"
-        raise SettingsError(f"{node.where}: {what} must be a mapping ({wanted}), not {_shown(node, _flat(path))}")
-    return node.value
+    key = _flat(path)
+    return pairs(node, key or "the top level", wanted, mask=lambda value: rules.mask(key, value))
 
 
 def _checked(node: Node, annotation: Any, key: str, rule: str) -> Any:
-    textual = mentions(annotation, str)
-    value = _plain(node, textual=textual)
-    try:
-        value = msgspec.convert(rules.FORMS.get(rule, _same)(value), annotation)
-    except msgspec.ValidationError as error:
-        hint = " (put it in quotes)" if textual and isinstance(node.value, bool) else ""
-        shown = _shown(node, key) + hint
-        raise SettingsError(f"{node.where}: {key} must be {describe(annotation)}, not {shown}") from error
-    _check_text(value, node.where, key)
+    form = rules.FORMS.get(rule, _same)
+    value = converted(node, annotation, key, form=form, mask=lambda value: rules.mask(key, value))
     try:
         return rules.CHECKS.get(rule, _same)(value)
     except ValueError as error:
         raise SettingsError(f"{node.where}: {key} {error}") from error
 
 
-def _check_text(value: Any, where: str, key: str) -> None:
-    """Text must be what UTF-8 can hold, because jobs store it and worker processes are told it."""
-    try:
-        msgspec.json.encode(value)
-    except UnicodeEncodeError as error:
-        raise SettingsError(f"{where}: {key} must be text that UTF-8 can hold, without lone surrogates") from error
-
-
 def _same(value: Any) -> Any:
     return value
 
 
-def _plain(node: Node, *, textual: bool) -> Any:
-    if isinstance(node.value, dict):
-        return {name: _plain(child, textual=textual) for name, child in node.value.items()}
-    if isinstance(node.value, list):
-        return [_plain(child, textual=textual) for child in node.value]
-    return node.text if textual and node.text is not None else node.value
-
-
-def _shown(node: Node, key: str) -> str:
-    if isinstance(node.value, dict):
-        return "a mapping"
-    value = rules.mask(key, _plain(node, textual=False))
-    if value is None or isinstance(value, bool):
-        return "null" if value is None else str(value).lower()
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
 def _suggestion(name: str, node: Node, path: Keys, known: Mapping[str, Any]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415  (for a typing mistake only)
-
-    here = get_close_matches(name, known, 1)
+    here = near(name, known)
     if here:
-        return f"did you mean {_flat((*path, here[0]))!r}?"
+        return f"did you mean {_flat((*path, here))!r}?"
     elsewhere = {key.rpartition(".")[2]: key for key, _ in reversed([*all_keys(Settings)])}
     inside = node.value if isinstance(node.value, dict) else ()
     for word in (name.rpartition(".")[2], *inside):  # a key that stands in the wrong section, or a section by its keys
-        if there := get_close_matches(word, elsewhere, 1, 0.8):
-            return f"did you mean {elsewhere[there[0]]!r}?"
+        if there := near(word, elsewhere, 0.8):
+            return f"did you mean {elsewhere[there]!r}?"
     return f"known here: {', '.join(known)}"
 
 

@@ -73,7 +73,8 @@ def describe(annotation: Any) -> str:
             case inspect.StructType():
                 return "a mapping"
             case _:
-                return {"BoolType": "true or false", "StrType": "text", "NoneType": "null"}[type(info).__name__]
+                plain = {"BoolType": "true or false", "StrType": "text", "NoneType": "null", "DictType": "a mapping"}
+                return plain[type(info).__name__]
 
     return words(inspect.type_info(annotation))
 

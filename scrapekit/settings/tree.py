@@ -53,8 +53,26 @@ def from_file(path: Path) -> Node:
     return _Yaml(text, name, numbered=True).document()
 
 
+class Written(dict[str, Any]):
+    """The settings of a spider that is a file: a nested dict of nodes, that know where they were written.
+
+    Args:
+        node: Of a mapping.
+    """
+
+    def __init__(self, node: Node) -> None:
+        super().__init__(
+            {name: Written(child) if isinstance(child.value, dict) else child for name, child in node.value.items()}
+        )
+        self.where = node.where
+
+
 def from_python(value: Any, where: str) -> Node:
     """A spider's nested dict as nodes. Raises SettingsError if a key is not text."""
+    if isinstance(value, Node):
+        return value
+    if isinstance(value, Written):
+        where = value.where
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):

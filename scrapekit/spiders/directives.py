@@ -64,9 +64,13 @@ def _canonical(response: Response) -> str | None:
         urls = {join(response.doc.base_url, href) for href in hrefs if href.strip()}
         if urls:
             return urls.pop() if len(urls) == 1 else None
+    return next((join(response.url, target) for target in header_links(response, "canonical")), None)
+
+
+def header_links(response: Response, relation: str) -> Iterator[str]:
+    """The targets of one relation in the Link headers (RFC 8288), as they are written."""
     for value in response.headers.getlist("link"):
         for target, parameters in _LINK(value):
             rel = _REL(parameters)
-            if rel is not None and "canonical" in rel[1].lower().split():
-                return join(response.url, target)
-    return None
+            if rel is not None and relation in rel[1].lower().split():
+                yield target
