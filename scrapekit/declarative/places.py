@@ -66,7 +66,7 @@ def text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if hasattr(value, "getall"):
-        return value.root if isinstance(value.root, str) else value.xpath("string()").get("")
+        return str(value.xpath("string()").get("") if hasattr(value.root, "itertext") else value.get())
     return stdlib_json.dumps(value, ensure_ascii=False)
 
 

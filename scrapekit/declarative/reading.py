@@ -109,10 +109,11 @@ class _Reader:
 
     def _mapping(self, node: Node, entry: Any, key: str) -> dict[str, Any]:
         fits, must = _NAMES[_given(entry)]
-        for name, child in pairs(node, key, "NAME: VALUE").items():
+        entries = pairs(node, key, "NAME: VALUE")
+        for name, child in entries.items():
             if not fits(name):
                 raise SettingsError(f"{child.where}: {key}: {name!r} is not {must}")
-        return {name: self.value(child, entry, f"{key}.{name}") for name, child in node.value.items()}
+        return {name: self.value(child, entry, f"{key}.{name}") for name, child in entries.items()}
 
     def _leaf(self, node: Node, annotation: Any, key: str) -> Any:
         value = converted(node, annotation, key)

@@ -27,7 +27,7 @@ def searching(expression: str) -> Callable[[Any], Any]:
         ) from error
     try:
         search: Callable[[Any], Any] = compiled(expression).search
-    except (JMESPathError, RecursionError) as error:
+    except (JMESPathError, RecursionError, Warning) as error:
         said = str(error).replace("Invalid jmespath expression: ", "").split("\n")[0].strip(" :")
         raise ValueError(f"{expression!r:.100} is no JMESPath: {said or type(error).__name__}") from error
 

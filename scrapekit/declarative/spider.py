@@ -79,7 +79,7 @@ class DeclarativeSpider(RoutedSpider):
 
     def __init__(self, **arguments: Any) -> None:
         values, others = self._values(arguments)
-        super().__init__(**self._start(values), **others)
+        super().__init__(**{**self._start(values), **others})
         self._readers = Readers(self.described, values)
         self._routed_only = self._readers.front is None  # as SitemapSpider has it
 
