@@ -1,7 +1,9 @@
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -26,8 +28,26 @@ def test_the_quick_set_has_all_kinds_of_disturbance():
     assert sum(result.kills for result in results) > 50
     assert any(world.stops for world in worlds)
     assert any(world.pauses for world in worlds)
+    assert {(world.in_file, result.runs > 1) for world, result in zip(worlds, results, strict=True)} == {
+        (True, True), (True, False), (False, True), (False, False),
+    }  # fmt: skip
     kinds = {state for world in worlds for states in expect(world).states.values() for state in states}
     assert kinds == {"done", "failed", "dropped", "quarantined"}
+
+
+@pytest.mark.parametrize("in_file", [True, False], ids=["file", "memory"])
+def test_a_world_has_its_frontier_in_a_file_for_each_process_anew_or_in_memory(monkeypatch, in_file):
+    opened, connect = [], sqlite3.connect
+
+    def connected(name, *rest, **options):
+        opened.append(Path(name).name)
+        return connect(name, *rest, **options)
+
+    monkeypatch.setattr(sqlite3, "connect", connected)
+    world = World(7, BROKEN.hosts, BROKEN.nodes, BROKEN.start, in_file=in_file, stops=[-0.1])
+    result = simulate(world)
+    assert (result.kind, result.runs) == (None, 2)
+    assert opened == (["frontier.sqlite"] * 3 if in_file else [":memory:"])  # two runs, and the judge
 
 
 @pytest.mark.parametrize("seed", [3, 14, 53])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ from scrapekit.export import Sink, open_output, resume_output
 from scrapekit.messages import Lease, Lost, Outcome
 from scrapekit.testing.clock import FakeClock
 from scrapekit.testing.fleet import FakeFleet, FakeSeeds
+from scrapekit.testing.simulate.database import Database
 from scrapekit.testing.simulate.expect import expect
 from scrapekit.testing.simulate.judge import Judge, Violation
-from scrapekit.testing.simulate.mortality import Killed, MortalConnection, MortalSink, Reaper
+from scrapekit.testing.simulate.mortality import Killed, MortalSink, Reaper
 from scrapekit.testing.simulate.site import SimSpider, WorldWeb
 from scrapekit.testing.simulate.world import CALLBACK_TIMEOUT, TIMES, World
 from scrapekit.web import Scope
@@ -68,24 +69,32 @@ def simulate(world: World) -> Result:
     random.seed(world.seed)  # tenacity draws its backoff from there
     with tempfile.TemporaryDirectory(dir=_SHM if _SHM.is_dir() else None) as name:
         folder = Path(name)
+        in_file = world.in_file or bool(world.kills)  # what is in memory dies with its process
+        database = Database(folder / "frontier.sqlite" if in_file else None, judge.committed)
         try:
             for plan in plans:
                 runs += 1
                 judge.born(clock.now())
-                life = _Life(world, plan, folder=folder, clock=clock, web=web, judge=judge, first=runs == 1)
+                first = runs == 1
+                life = _Life(
+                    world, plan, folder=folder, database=database, clock=clock, web=web, judge=judge, first=first
+                )
                 reason = life.run()
+                database.leave()
                 kills += reason == "killed"
                 if reason == "finished":
                     break
             if runs == 1 and not (world.adaptive or any(node.lost for node in world.nodes)):
                 judge.in_time(clock.now() - began)
             lines = (folder / "out.jsonl").read_bytes().split(b"\n")
-            with closing(sqlite3.connect(folder / "frontier.sqlite")) as frontier:
+            with database.reader() as frontier:
                 judge.finished(lines[:-1] + [line for line in lines[-1:] if line], frontier)
         except Violation as found:
             kind, violation = found.kind, str(found)
         except Exception as error:  # noqa: BLE001  (whatever the engine raises is a finding)
             kind, violation = type(error).__name__, f"{type(error).__name__}: {error}"
+        finally:
+            database.close()
     random.setstate(chance)
     return Result(kind, violation, judge.trace, clock.now() - began, runs, web.fetches, kills)
 
@@ -144,11 +153,21 @@ class _Life:
     """One process: everything that is wired anew when a crawl is started or resumed."""
 
     def __init__(
-        self, world: World, plan: Plan, *, folder: Path, clock: FakeClock, web: WorldWeb, judge: Judge, first: bool
+        self,
+        world: World,
+        plan: Plan,
+        *,
+        folder: Path,
+        database: Database,
+        clock: FakeClock,
+        web: WorldWeb,
+        judge: Judge,
+        first: bool,
     ) -> None:
         self._world = world
         self._plan = plan
         self._folder = folder
+        self._database = database
         self._clock = clock
         self._web = web
         self._judge = judge
@@ -173,17 +192,7 @@ class _Life:
 
     def _engine(self, reaper: Reaper, opened: ExitStack) -> Engine:
         world, clock, folder = self._world, self._clock, self._folder
-        connections: list[MortalConnection] = []
-
-        def connect(*given: Any, **options: Any) -> sqlite3.Connection:
-            made = sqlite3.connect(*given, factory=MortalConnection, **options)
-            made.reaper, made.committed = reaper, self._judge.committed
-            opened.callback(sqlite3.Connection.close, made)
-            connections.append(made)
-            return made
-
-        frontier = Frontier(str(folder / "frontier.sqlite"), connect=connect)
-        self._db = connections[0]
+        frontier = Frontier(self._database.name, connect=partial(self._database.connect, reaper))
         output = opened.enter_context(closing(self._output(frontier, reaper)))
         in_flight = InFlight(folder / "in_flight", world.workers)
         retry = RetryPolicy(times=TIMES, initial=1.0, maximum=10.0)
@@ -267,7 +276,7 @@ class _Life:
         """
         if self._lenient or self._plan.stop or self._plan.pages:
             return
-        open_hosts = self._db.execute(
+        open_hosts = self._database.connection.execute(
             "SELECT DISTINCT host FROM requests WHERE state = 0 AND not_before <= ?", (now,)
         ).fetchall()
         names = {name for (name,) in open_hosts}
@@ -282,7 +291,7 @@ class _Life:
         self._due = due
 
     def _robots_pending(self, name: str) -> bool:
-        row = self._db.execute("SELECT 1 FROM robots WHERE origin = ?", (f"http://{name}",)).fetchone()
+        row = self._database.connection.execute("SELECT 1 FROM robots WHERE origin = ?", (f"http://{name}",)).fetchone()
         return row is None
 
 

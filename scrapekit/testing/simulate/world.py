@@ -90,7 +90,7 @@ class World(Struct):
         max_hosts: Hosts in it.
         adaptive: Whether the limits move.
         keep_partial: Whether items count that a callback yielded before it raised.
-        in_file: Whether the frontier is a file; only then can the crawl be killed.
+        in_file: Whether the frontier is a file; only then can the crawl be killed. Else it is in memory.
         kills: At the so-manieth effect of each run in turn the process dies: append, statement, commit, submit.
         stops: After so many seconds each run after that is interrupted; negative: at once, without draining.
         pauses: After so many pages each run after that ends by ``max_pages``.
@@ -153,7 +153,7 @@ def draw(seed: int) -> World:
     for node in world.nodes:  # a redirect hands on the errback of its own request: whoever comes first would decide
         node.errback = node.errback and address(node.url).fingerprint not in targets
     world.start = dice.sample(urls, min(len(urls), dice.choice((1, 1, 2, 8))))
-    if world.in_file:
+    if world.in_file or dice.random() < 0.25:  # most worlds in memory go undisturbed, so that their time can be judged
         _disturb(dice, world)
     for node in world.nodes:
         node.shared = dice.choice((None, None, None, 0, 1, 2))
@@ -192,10 +192,10 @@ def _node(dice: Random, url: str) -> Node:
 
 
 def _disturb(dice: Random, world: World) -> None:
-    """Kills, interruptions and pauses, or none."""
+    """Kills, interruptions and pauses, or none; what is in memory only is not killed."""
     kind = dice.random()
     size = 8 * (len(world.nodes) + 2)
-    if kind < 0.5:
+    if kind < 0.5 and world.in_file:
         world.kills = [dice.randrange(1, size) for _ in range(dice.choice((1, 1, 2, 5)))]
     if kind > 0.4:
         world.stops = [dice.choice((-1, 1)) * dice.uniform(0.001, 20.0) for _ in range(dice.choice((0, 0, 1, 2)))]
