@@ -37,8 +37,8 @@ _ADD = Rows(
     "(id, state, queued, fingerprint, host, url, callback, priority, depth, redirects, parent, extra) VALUES",
     12,
 )
-_WRITTEN = """INSERT INTO written (at, position, lines, digest, keys)
-    SELECT ?, ?, ?, ?, coalesce(max(rowid), 0) FROM item_keys"""
+_WRITTEN = """INSERT INTO written (at, position, lines, digest, items_of, keys)
+    SELECT ?, ?, ?, ?, json_extract(?, '$.items_of'), coalesce(max(rowid), 0) FROM item_keys"""
 _TRIED = Rows("INSERT INTO attempts (request, at, elapsed, status, bytes, error, location) VALUES", 7)
 _KEYS = Rows("INSERT INTO item_keys VALUES", 1)
 _META = Rows("INSERT OR REPLACE INTO meta VALUES", 2)
@@ -322,7 +322,7 @@ class Frontier:
             _META.run(db, list(encoded.items()))
         if "output" in encoded:
             digest = blake2b(b"\n".join(batch.lines), digest_size=16).digest()
-            db.execute(_WRITTEN, (now, encoded["output"], len(batch.lines), digest))
+            db.execute(_WRITTEN, (now, encoded["output"], len(batch.lines), digest, encoded.get("stats")))
         return encoded
 
     def _read(self, sql: str, *values: Any) -> list[Any]:

@@ -5,7 +5,7 @@ What docs/ledger.md describes is public: it keeps its names and meanings within 
 
 from __future__ import annotations
 
-VERSION = 6
+VERSION = 7
 
 PENDING, LEASED, DONE, FAILED, DROPPED, QUARANTINED = range(6)
 
@@ -56,6 +56,7 @@ CREATE TABLE written (
     position TEXT NOT NULL,            -- JSON: the end of the output after it
     lines INTEGER NOT NULL,
     digest BLOB NOT NULL,              -- BLAKE2b of the lines
+    items_of TEXT,                     -- JSON: the items of each of several spiders until then
     keys INTEGER NOT NULL              -- rows of item_keys until then
 );
 

@@ -111,6 +111,8 @@ def _requeue(db: sqlite3.Connection, last: int, position: dict[str, Any], lines:
     db.execute("BEGIN IMMEDIATE")
     counts: dict[int, int] = dict(db.execute(_COUNT, (last,)).fetchall())
     stats.items -= lines
+    items_of = db.execute("SELECT items_of FROM written WHERE id = ?", (last,)).fetchone()[0]
+    stats.items_of = msgspec.json.decode(items_of or b"{}", type=dict[str, int])
     stats.pages -= counts.get(DONE, 0)
     stats.failed -= counts.get(FAILED, 0)
     db.execute(f"DELETE FROM rejected WHERE request IN (SELECT id FROM requests WHERE {_LOST})", (last,))

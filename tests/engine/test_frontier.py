@@ -482,7 +482,7 @@ PUBLIC = {
     "robots": "origin fetched status body",
     "rejected": "request record",
     "scope": "host",
-    "written": "id at position lines digest keys",
+    "written": "id at position lines digest items_of keys",
     "states": "state name",
     "meta": "key value",
 }
@@ -494,4 +494,4 @@ def test_the_public_tables_keep_their_columns(frontier, path, name):
 
 
 def test_the_version_stands_in_meta(frontier, path):
-    assert rows(path, "SELECT value FROM meta WHERE key = 'version'") == [("6",)]
+    assert rows(path, "SELECT value FROM meta WHERE key = 'version'") == [("7",)]

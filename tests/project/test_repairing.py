@@ -10,6 +10,7 @@ import scrapekit
 from scrapekit.errors import FrontierError, JobNotFound
 from scrapekit.project import Crawl
 from scrapekit.project.jobs import Jobs
+from scrapekit.project.lineup import line_up
 from scrapekit.project.repairing import repair
 from scrapekit.settings import OutputSettings, load
 from scrapekit.testing import Reply, serve
@@ -97,3 +98,34 @@ def test_a_job_that_somebody_else_writes_to_is_an_error(job, tmp_path, monkeypat
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(FrontierError, match="the crawl's state can't be used: database is locked"):
             repair(job, tmp_path)
+
+
+def test_the_counters_of_several_spiders_go_back_with_their_items(tmp_path):
+    class Others(Pages):
+        name = "others"
+
+        def parse(self, response):
+            yield {"url": response.url}
+
+    def app(view):
+        return Reply(b"<a href='/1'><a href='/2'>" if view.path == "/" else b"", 200, headers=HTML)
+
+    with serve(app) as server:
+        url = f"{server.url}/"
+        loaded = [load(None, {"robots": {"obey": False}})] * 2
+        lineup, shared = line_up([Pages(start_urls=[url]), Others(start_urls=[url])], loaded)
+        outputs = [OutputSettings(path=str(tmp_path / "out.jsonl"))]
+        with Jobs(tmp_path).create("others, pages", lambda _: outputs) as job:
+            with Crawl(lineup, shared, job=job, outputs=outputs) as crawl:
+                report = crawl.run()
+            assert {name: share.items for name, share in report.spiders.items()} == {"pages": 3, "others": 1}
+            (tmp_path / "out.jsonl").write_bytes(b"")
+            assert repair(job, tmp_path).lines == 4
+            assert stats(job)["items_of"] == {"pages": 0, "others": 0}
+            lineup, shared = line_up([Pages(start_urls=[url]), Others(start_urls=[url])], loaded)
+            with Crawl(lineup, shared, job=job, outputs=outputs, resume=True) as crawl:
+                report = crawl.run()
+            assert {name: (share.pages, share.items) for name, share in report.spiders.items()} == {
+                "pages": (3, 3),
+                "others": (1, 1),
+            }
