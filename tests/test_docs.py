@@ -29,7 +29,8 @@ from scrapekit.testing import SampleSite, serve
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 WALKED = {"tutorial.md"}  # tests/test_tutorial.py does all of it, in its order
-LANGUAGES = {"python", "pycon", "yaml", "console", "sql", "toml", "text", ""}
+LANGUAGES = {"python", "py", "pycon", "yaml", "console", "sql", "toml", "text", ""}
+# "py" is the code of others, which is shown and not run.
 # What examples may start besides our own command and files of this checkout.
 PROGRAMS = {"apt-get", "cd", "dpkg", "head", "make", "python3", "sort", "source", "sqlite3", "wc"}
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]

@@ -17,6 +17,7 @@ def quote_routes(quotes: Sequence[Quote]) -> Iterator[Route]:
     for tag in dict.fromkeys(tag for quote in quotes for tag in quote.tags):
         tagged = [quote for quote in quotes if tag in quote.tags]
         yield from _lists("tag", f"/quotes/tag/{tag}/", f"Viewing tag: {tag}", tagged)
+        yield moved(f"/quotes/tag/{tag}", 301, f"/quotes/tag/{tag}/")
     for author in dict.fromkeys(quote.author for quote in quotes):
         yield static(f"{author.path}/", page(html.author_page(author)), "author")
         yield moved(author.path, 301, f"{author.path}/")
