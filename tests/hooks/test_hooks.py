@@ -7,7 +7,7 @@ import pytest
 
 import scrapekit
 from scrapekit import Form, Request, Spider
-from scrapekit.errors import Banned, SpiderError
+from scrapekit.errors import Banned, ProxyError, SpiderError
 from scrapekit.hooks import BanRules, Hooks, RenewLogin, RotateUserAgents, runner
 from scrapekit.testing import Reply, SampleSite, serve
 
@@ -139,6 +139,56 @@ def test_a_ban_that_stays_is_a_failure_of_that_name_and_its_errback_runs():
     items, log = crawl(Unlucky, app, {"robots": {"obey": False}})
     assert items == [{"error": "Banned", "is_ban": True, "message": "status 403 means a ban here"}]
     assert len(log) == 1 + 4  # retry.times
+
+
+class Shop(Spider):
+    hooks = [BanRules(statuses=[403], text="robots? not welcome", sessions=["ann", "bob"])]
+    start_urls = ["http://shop.test/"]
+
+    def parse(self, response):
+        yield {"page": response.text, "session": response.request.session}
+
+
+@pytest.mark.parametrize("ban", [Reply(b"Robots not welcome"), Reply(b"", 403)], ids=["text", "status"])
+def test_a_ban_page_is_tried_again_in_another_session_through_another_proxy(ban):
+    with serve(lambda _: ban) as banned, serve(lambda _: Reply(b"hello")) as welcome:
+        settings = NO_WAIT | {"robots": {"obey": False}, "http": {"proxies": [banned.url, welcome.url]}}
+        items = list(scrapekit.crawl(Shop, settings=settings))
+        assert [request.target for request in banned.log] == ["http://shop.test/"]
+    assert items == [{"page": "hello", "session": "ann"}]
+
+
+class HealthyProxy:
+    proxies = []
+
+    def __init__(self):
+        self.failed = set()
+
+    def before_request(self, request):
+        healthy = [proxy for proxy in self.proxies if proxy not in self.failed]
+        self.chosen = (healthy or self.proxies)[0]
+        return request.replace(proxy=self.chosen)
+
+    def on_error(self, error):
+        if isinstance(error, ProxyError):
+            self.failed.add(self.chosen)
+
+
+def test_a_hook_may_choose_proxies_by_their_health():
+    class Through(HealthyProxy):
+        pass
+
+    with serve(lambda _: Reply(b"hello")) as gone:
+        dead = gone.url
+    with serve(lambda _: Reply(b"hello")) as alive:
+        Through.proxies = [dead, alive.url]
+        spider = type(
+            "Careful", (Shop,), {"hooks": [Through], "start_urls": [f"http://shop.test/{n}" for n in range(3)]}
+        )
+        settings = NO_WAIT | {"robots": {"obey": False}, "workers": 1}
+        report = scrapekit.run(spider, settings=settings)
+        assert len(alive.log) == 3
+    assert (report.items, report.stats.retries) == (3, 1)
 
 
 class Members(Spider):
