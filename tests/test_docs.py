@@ -9,6 +9,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -242,10 +243,18 @@ def test_commands_do_what_they_promise(blocks, site, tmp_path):
         words = shlex.split(command)
         if words[0] != "scrapekit" or not shutil.which("bash"):
             continue
+        if words[1] == "ui":  # it ends when it is told to
+            with subprocess.Popen(
+                ["./scrapekit", "ui", "0"], cwd=tmp_path, env=os.environ | paths, stdout=subprocess.PIPE
+            ) as shown:
+                assert b"the jobs of this folder are at http://127.0.0.1:" in shown.stdout.readline()
+                shown.send_signal(signal.SIGINT)
+            assert shown.returncode == 0
+            continue
         resumed = "--resume" in words
         limit = " --max-pages 2" if interrupted else " --max-pages 100000" if resumed else ""
         done = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", on_loopback(command, site) + limit],
+            ["bash", "-o", "pipefail", "-c", on_loopback(re.sub(r"(--ui|--metrics) \d+", r"\1 0", command), site) + limit],
             cwd=tmp_path, env=os.environ | paths, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"

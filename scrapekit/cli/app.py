@@ -23,6 +23,7 @@ from scrapekit.cli.retry import retry_command
 from scrapekit.cli.select import select_command
 from scrapekit.cli.settings import settings_command
 from scrapekit.cli.shell import shell_command
+from scrapekit.cli.ui import ui_command
 from scrapekit.cli.why import why_command
 from scrapekit.errors import ConfigError, ScrapekitError
 from scrapekit.safe import safe, safe_lines
@@ -71,6 +72,7 @@ def scrapekit(ctx: click.Context, *, version: bool) -> int | None:
     scrapekit crawl quotes --resume     go on where it was interrupted
     scrapekit settings quotes           the settings that hold for it
     scrapekit jobs                      the jobs of this folder, and how each stands
+    scrapekit ui                        the same in a browser
     scrapekit why URL                   what became of a URL, and why
     scrapekit retry JOB                 try again what has failed
     scrapekit check quotes              whether it still gives the items that it gave for recorded pages
@@ -92,6 +94,7 @@ for _command in (
     list_command,
     settings_command,
     jobs_command,
+    ui_command,
     why_command,
     retry_command,
     check_command,

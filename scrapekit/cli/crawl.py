@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -17,11 +17,13 @@ from scrapekit.cli.log import logging_to
 from scrapekit.cli.options import load_settings, override_option, parse_arguments, settings_option
 from scrapekit.cli.order import Order
 from scrapekit.cli.report import report_text
+from scrapekit.cli.ui import dashboard_of, show_crawl
 from scrapekit.safe import safe
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from scrapekit.dashboard import Dashboard
     from scrapekit.project import Crawl, CrawlReport
     from scrapekit.project.job import Job, State
     from scrapekit.project.jobs import Jobs
@@ -55,6 +57,16 @@ _RAISE = {"max_pages": " --max-pages MORE", "max_items": " -s crawl.max_items=MO
     "--replay",
     metavar="FILE",
     help="Fetch from FILE, a recording, and not from the network; short for -s archive.replay=FILE.",
+)
+@click.option(
+    "--ui",
+    metavar="[HOST:]PORT",
+    help="Watch and steer it in a browser, there; port 0 takes a free one; short for -s ui.listen=[HOST:]PORT.",
+)
+@click.option(
+    "--metrics",
+    metavar="[HOST:]PORT",
+    help="Serve /metrics for Prometheus and /healthz there; short for -s ui.metrics=[HOST:]PORT.",
 )
 @click.option(
     "--resume",
@@ -117,23 +129,29 @@ def crawl(order: Order) -> int:
             loaded = [load_settings(record.settings, cls, record.overrides) for cls in classes]
             lineup, settings = _line_up(classes, record.arguments, loaded)
             record.outputs = formed_as(settings.export, record.outputs)
-            return _run(order, lineup, settings, job, jobs, fresh=False)
+            with dashboard_of(settings) as board:
+                return _run(order, lineup, settings, job, jobs, board=board, fresh=False)
     loaded = [load_settings(order.settings_file, cls, order.settings) for cls in classes]
     arguments = parse_arguments(order.arguments)
     asked = order.append + order.overwrite
     lineup, settings = _line_up(classes, arguments, loaded)
-    with jobs.create(
-        name,
-        lambda job: [
-            replace(output, path=output.path if asked else output.path.format(spider=name.replace(", ", "+"), job=job))
-            for output in order.outputs(settings.export)
-        ],
-        arguments=arguments,
-        overrides=order.settings,
-        settings=order.settings_file,
-        sources=order.names,
-    ) as job:
-        return _run(order, lineup, settings, job, jobs, fresh=True)
+    with (
+        dashboard_of(settings) as board,
+        jobs.create(
+            name,
+            lambda job: [
+                replace(
+                    output, path=output.path if asked else output.path.format(spider=name.replace(", ", "+"), job=job)
+                )
+                for output in order.outputs(settings.export)
+            ],
+            arguments=arguments,
+            overrides=order.settings,
+            settings=order.settings_file,
+            sources=order.names,
+        ) as job,
+    ):
+        return _run(order, lineup, settings, job, jobs, board=board, fresh=True)
 
 
 def _line_up(
@@ -148,7 +166,9 @@ def _line_up(
     return line_up([make_spider(cls, share) for cls, share in zip(classes, shares, strict=True)], loaded)
 
 
-def _run(order: Order, lineup: Lineup, settings: Settings, job: Job, jobs: Jobs, *, fresh: bool) -> int:
+def _run(
+    order: Order, lineup: Lineup, settings: Settings, job: Job, jobs: Jobs, *, board: Dashboard | None, fresh: bool
+) -> int:
     from scrapekit.errors import FrontierError, OutputError
     from scrapekit.project import Crawl
 
@@ -169,6 +189,7 @@ def _run(order: Order, lineup: Lineup, settings: Settings, job: Job, jobs: Jobs,
                     outputs=record.outputs,
                     parents=not (order.append or order.overwrite),
                     resume=not fresh,
+                    audience=None if board is None else board.latest,
                 )
             )
             opened = True
@@ -187,9 +208,16 @@ def _run(order: Order, lineup: Lineup, settings: Settings, job: Job, jobs: Jobs,
             live = shown.enter_context(
                 Live(lambda: engine.snapshot, console, every=every, redirect=_is_terminal(sys.stdout))
             )
-            shown.enter_context(_interrupts(live, running, again))
+            drain, halt = _endings(live, running)
+            shown.enter_context(Interrupts(drain, halt, again))
+            if board is not None:
+                show_crawl(board, running, job, order.resume_command(job), drain=drain, halt=halt)
             report = running.run()
+            if board is not None:
+                board.end(_state(report), report.failure or "")
     except BaseException as error:
+        if board is not None:
+            board.end("failed", str(error))
         if opened:
             with suppress(FrontierError):  # on a full disk it stays "running", which can be resumed as well
                 job.finish("failed")
@@ -215,7 +243,9 @@ def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()  # None: it was closed when the process began
 
 
-def _interrupts(live: Live, crawl: Crawl, again: str) -> Interrupts:
+def _endings(live: Live, crawl: Crawl) -> tuple[Callable[[], None], Callable[[], None]]:
+    """To end it in order, and at once; for signals, and for the dashboard."""
+
     def drain() -> None:
         count = crawl.engine.snapshot.in_flight
         crawl.engine.stop("interrupted")
@@ -225,7 +255,7 @@ def _interrupts(live: Live, crawl: Crawl, again: str) -> Interrupts:
         crawl.halt("interrupted")
         live.say("stopping at once")
 
-    return Interrupts(drain, halt, again)
+    return drain, halt
 
 
 def _state(report: CrawlReport) -> State:

@@ -28,6 +28,8 @@ class Order(NamedTuple):
     fleet: str | None = None
     record: str | None = None
     replay: str | None = None
+    ui: str | None = None
+    metrics: str | None = None
     resume: str | None = None
     settings_file: str | None = None
     quiet: bool = False
@@ -65,6 +67,8 @@ class Order(NamedTuple):
             "fleet.kind": self.fleet,
             "archive.record": self.record,
             "archive.replay": self.replay,
+            "ui.listen": self.ui,
+            "ui.metrics": self.metrics,
         }
         return [*self.overrides, *(f"{key}={value}" for key, value in short.items() if value is not None)]
 

@@ -43,17 +43,35 @@ def why_command(ctx: click.Context, url: str, job: str | None) -> int:
     scrapekit why https://example.org/page
     scrapekit why https://example.org/page --job books-20261120-184501
     """  # noqa: D205, D301  (\b is click's: it leaves these lines as they are)
+    ctx.with_resource(logging_to(None, logging.WARNING))
+    found, lines = why(Path.cwd(), url, job)
+    for line in lines:
+        click.echo(line)
+    return 0 if found else 1
+
+
+def why(root: Path, url: str, job: str | None) -> tuple[bool, list[str]]:
+    """Whether a job knows the URL, and what is to be said of it, in lines that are safe to show. Any thread.
+
+    Args:
+        root: The project's folder.
+        url: In whatever spelling.
+        job: The job to ask; None for the latest that has seen it.
+
+    Raises:
+        ConfigError: It is no URL, or there is no such job.
+        FrontierError: The job can't be read.
+    """
     from scrapekit.errors import ConfigError, FrontierError, JobNotFound, RequestInvalid
     from scrapekit.project.jobs import Jobs
     from scrapekit.project.ledger import Ledger
     from scrapekit.web.urls import address
 
-    ctx.with_resource(logging_to(None, logging.WARNING))
     try:
         target = address(url)
     except RequestInvalid as error:
         raise ConfigError(f"{url}: {error}") from error
-    jobs = Jobs(Path.cwd())
+    jobs = Jobs(root)
     if job is not None:
         jobs.folder(job)
     records = [(name, record) for name, record in jobs.all() if job in {None, name}]
@@ -64,8 +82,7 @@ def why_command(ctx: click.Context, url: str, job: str | None) -> int:
         try:
             with Ledger(jobs.folder(name)) as ledger:
                 if stories := ledger.stories(target):
-                    _echo(_found(target, stories, name, record, jobs.state(name, record)))
-                    return 0
+                    return True, list(_found(target, stories, name, record, jobs.state(name, record)))
                 if not unseen:
                     unseen = list(_unseen(ledger, target, name, jobs, record))
         except FrontierError:
@@ -75,13 +92,7 @@ def why_command(ctx: click.Context, url: str, job: str | None) -> int:
         raise FrontierError("no job of this folder can be read; say which one with --job to see why")
     if len(records) > 1:
         unseen[0] += ", nor in any other job"
-    _echo(unseen)
-    return 1
-
-
-def _echo(lines: list[str] | Iterator[str]) -> None:
-    for line in lines:
-        click.echo(line)
+    return False, unseen
 
 
 def _found(target: Address, stories: list[Story], job: str, record: Record, state: str) -> Iterator[str]:

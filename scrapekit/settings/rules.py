@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from scrapekit.errors import ConfigError, DownloadError, RequestInvalid, request_error
+from scrapekit.settings.listen import listen_at
 from scrapekit.web import Scope, host_of
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
@@ -95,6 +96,28 @@ def host_name(name: str) -> str:
     if set(name) & set("*?"):
         raise ValueError(f"{name!r} is a glob: write each host name by itself")
     return host_glob(name)
+
+
+def host_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Host names or addresses."""
+    try:
+        return tuple(map(host_name, names))
+    except ValueError as error:
+        raise ValueError(f"must be host names: {error}") from error
+
+
+def listen(value: str | None) -> str | None:
+    """``[HOST:]PORT``."""
+    if value is not None:
+        listen_at(value)
+    return value
+
+
+def token(value: str | None) -> str | None:
+    """What can stand in a cookie and in a URL, and is not guessed."""
+    if value is not None and not re.fullmatch(r"[A-Za-z0-9._~-]{16,}", value):
+        raise ValueError("must have at least 16 characters, all of them letters, digits or any of . _ ~ -")
+    return value
 
 
 def scope(domains: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -247,6 +270,10 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "crawl.allowed_domains": scope,
     "crawl.ignore_parameters": query_parameters,
     "export.path": output_path,
+    "ui.hosts": host_names,
+    "ui.listen": listen,
+    "ui.metrics": listen,
+    "ui.token": token,
 }
 """By key, what a value of the right type must also be."""
 
@@ -283,7 +310,7 @@ def mask(key: str, value: Any) -> Any:
     if key.startswith("http.proxies"):
         return re.sub(r"^([a-zA-Z][a-zA-Z0-9+.-]*://)?.*@", r"\1***@", str(value), flags=re.DOTALL)
     if (
-        key == "http.client_cert.password"
+        key in {"http.client_cert.password", "ui.token"}
         or (key.startswith("http.headers.") and _SECRET_NAME.search(key[13:]))
         or (key.startswith("http.auth.") and not key.endswith(".allow_http"))
     ):

@@ -311,6 +311,15 @@ class LogSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class UiSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``ui``: where a crawl can be watched, and by whom; None for nowhere."""
+
+    listen: str | None = None
+    metrics: str | None = None
+    token: str | None = None
+    hosts: tuple[str, ...] = ()
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything that can be set. Only the composition root and the commands see a whole one."""
 
@@ -325,6 +334,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     crawl: CrawlSettings = field(default_factory=CrawlSettings)
     export: ExportSettings = field(default_factory=ExportSettings)
     log: LogSettings = field(default_factory=LogSettings)
+    ui: UiSettings = field(default_factory=UiSettings)
 
     @property
     def num_pools(self) -> int:
