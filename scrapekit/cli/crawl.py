@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -16,6 +17,7 @@ from scrapekit.cli.live import LIVE_SECONDS, LOG_SECONDS, Live, print_line
 from scrapekit.cli.log import logging_to
 from scrapekit.cli.options import load_settings, override_option, parse_arguments, settings_option
 from scrapekit.cli.order import Order
+from scrapekit.cli.pace import Pace
 from scrapekit.cli.report import report_text
 from scrapekit.cli.ui import dashboard_of, show_crawl
 from scrapekit.safe import safe
@@ -206,7 +208,15 @@ def _run(
             every = 0 if order.quiet else LOG_SECONDS if console is None else LIVE_SECONDS
             # On `shown`, so that signals are taken and messages are shown while the crawl is being closed, too.
             live = shown.enter_context(
-                Live(lambda: engine.snapshot, console, every=every, redirect=_is_terminal(sys.stdout))
+                Live(
+                    lambda: engine.snapshot,
+                    console,
+                    every=every,
+                    redirect=_is_terminal(sys.stdout),
+                    title=record.spider,
+                    pace=Pace(settings.crawl.max_pages, settings.crawl.max_items),
+                    verbose=order.verbose,
+                )
             )
             drain, halt = _endings(live, running)
             shown.enter_context(Interrupts(drain, halt, again))
@@ -230,12 +240,16 @@ def _run(
 
 
 def _console(outputs: list[str], *, quiet: bool) -> Console | None:
-    """The terminal for the live line; None if stderr is none, or if the items go to it."""
+    """The terminal for the display; None if stderr is none, or if the items go to it."""
     if quiet or not _is_terminal(sys.stderr) or ("-" in outputs and _is_terminal(sys.stdout)):
         return None
+    if os.environ.get("CI", "false").lower() not in {"", "0", "false"}:
+        return None  # some have a terminal, but nobody looks at it: a log of redrawn lines is no use
     from rich.console import Console
 
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    # Some environments carry the size of another terminal, or of this one before it was resized.
+    environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False, _environ=environment)
     return None if console.is_dumb_terminal else console
 
 

@@ -1,18 +1,17 @@
-"""How the crawl stands, while it runs: one line that is rewritten on a terminal, a line now and then elsewhere."""
+"""Shows the crawl while it runs: a display that is redrawn on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import sys
-import time
-from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Self
 
-from scrapekit.safe import safe
+from scrapekit.cli.display import Look, picture, status_line
+from scrapekit.cli.pace import Pace
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,72 +22,42 @@ logger = logging.getLogger("scrapekit")
 
 LIVE_SECONDS = 0.25
 LOG_SECONDS = 5.0
-_RATE_SECONDS = 5.0
-_HOSTS = 2
-
-
-def status_line(snapshot: Snapshot, rate: float, now: float) -> str:
-    """The snapshot in one line that is safe to show. Pure.
-
-    Args:
-        snapshot: How the crawl stands.
-        rate: Pages a second.
-        now: The time in seconds since the epoch, against which hosts wait.
-    """
-    parts = [
-        f"{snapshot.pages:,} pages",
-        f"{rate:,.1f}/s",
-        f"{snapshot.items:,} items",
-        f"{max(0, snapshot.pending - snapshot.in_flight):,} queued",
-        f"{snapshot.in_flight:,} in flight",
-        f"{snapshot.failed:,} errors",
-    ]
-    waiting = [host for host in snapshot.hosts if host.reason]
-    for host in waiting[:_HOSTS]:
-        seconds = host.until - now
-        left = f" {seconds:,.0f} s" if 0.5 <= seconds < float("inf") else ""
-        parts.append(f"{safe(host.name)}: {safe(host.reason)}{left}")
-    if len(waiting) > _HOSTS:
-        parts.append(f"{len(waiting) - _HOSTS:,} more hosts wait")
-    return "  ".join(parts)
-
-
-class Rate:
-    """Pages a second over the last five seconds. For one thread."""
-
-    def __init__(self) -> None:
-        self._seen: deque[tuple[float, int]] = deque([(0.0, 0)])
-
-    def add(self, snapshot: Snapshot) -> float:
-        """The rate with this snapshot."""
-        seen = self._seen
-        if snapshot.elapsed_now > seen[-1][0]:
-            seen.append((snapshot.elapsed_now, snapshot.pages_now))
-        while len(seen) > 2 and seen[1][0] <= snapshot.elapsed_now - _RATE_SECONDS:
-            seen.popleft()
-        (start, before), (end, after) = seen[0], seen[-1]
-        return (after - before) / (end - start) if end > start else 0.0
+_MARGIN = 3  # columns: a terminal that echoes ^C behind a full line would begin another one
 
 
 class Live:
     """Shows the crawl from a thread of its own, until the ``with`` block ends.
 
     Args:
-        snapshot: Gives the newest snapshot; called from that thread.
-        console: The terminal for a live line; None for a log line every few seconds.
-        every: Seconds from line to line; 0 for none at all.
-        redirect: Whether what is printed to stdout goes above the live line, because both are one terminal.
+        snapshot: Gets the newest snapshot; called from that thread.
+        console: The terminal for a display; None for a log line every few seconds.
+        every: Seconds from one to the next; 0 for none at all.
+        redirect: Whether what is printed to stdout goes above the display, because both are one terminal.
+        title: The name of what is crawled.
+        pace: Knows the limits of the crawl; None where it has none.
+        verbose: Whether to say more.
     """
 
     def __init__(
-        self, snapshot: Callable[[], Snapshot], console: Console | None, *, every: float, redirect: bool = False
+        self,
+        snapshot: Callable[[], Snapshot],
+        console: Console | None,
+        *,
+        every: float,
+        redirect: bool = False,
+        title: str = "",
+        pace: Pace | None = None,
+        verbose: bool = False,
     ) -> None:
         self._snapshot = snapshot
         self._console = console
         self._every = every
         self._redirect = redirect
-        self._rate = Rate()
+        self._title = title
+        self._pace = pace or Pace()
+        self._verbose = verbose
         self._notes: SimpleQueue[str | None] = SimpleQueue()
+        self._ended = False
         self._thread = Thread(target=self._run, name="scrapekit-live", daemon=True)
 
     def __enter__(self) -> Self:
@@ -100,40 +69,52 @@ class Live:
         self._thread.join()
 
     def say(self, note: str) -> None:
-        """Show a line above the live one. Any thread, and signal handlers: it takes no lock that they may hold."""
+        """Show a line above the display. Any thread, and signal handlers: it takes no lock that they may hold."""
         self._notes.put(note)
 
     def _run(self) -> None:
         if self._console is None or not self._every:
             self._loop(print_line, self._log)
             return
-        from rich.live import Live as Rewritten
+        try:
+            self._draw(self._console)
+        except (OSError, ValueError):  # the terminal has gone, or stderr was closed: the crawl goes on unseen
+            self._every = 0.0
+            if not self._ended:
+                self._loop(print_line, self._log)
+
+    def _draw(self, console: Console) -> None:
+        from rich.live import Live as Redrawn
         from rich.text import Text
 
-        console = self._console
-        line = Rewritten(
+        area = Redrawn(
             console=console, auto_refresh=False, transient=True, redirect_stdout=self._redirect, redirect_stderr=True
         )
-        with line:
-            self._loop(
-                lambda note: console.print(Text(note), soft_wrap=True),
-                lambda text: line.update(Text(text, style="bold", no_wrap=True, overflow="ellipsis"), refresh=True),
-            )
 
-    def _loop(self, say: Callable[[str], Any], show: Callable[[str], Any]) -> None:
+        def show(snapshot: Snapshot) -> None:
+            width, height = console.size
+            look = Look(width - _MARGIN, height, console.options.ascii_only, self._verbose)
+            area.update(picture(self._title, snapshot, self._pace, look), refresh=True)
+
+        with area:
+            self._loop(lambda note: console.print(Text(note), soft_wrap=True), show)
+
+    def _loop(self, say: Callable[[str], Any], show: Callable[[Snapshot], Any]) -> None:
         while True:
             try:
                 note = self._notes.get(timeout=self._every or None)
             except Empty:
                 snapshot = self._snapshot()
-                show(status_line(snapshot, self._rate.add(snapshot), time.time()))
+                self._pace.add(snapshot)
+                show(snapshot)
                 continue
             if note is None:
+                self._ended = True
                 return
             say(note)
 
-    def _log(self, text: str) -> None:
-        logger.info("%s", text)
+    def _log(self, snapshot: Snapshot) -> None:
+        logger.info("%s", status_line(snapshot, self._pace.rate()))
 
 
 def print_line(text: str) -> None:

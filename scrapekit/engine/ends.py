@@ -52,6 +52,7 @@ class Ends:
         """It is not to be fetched."""
         message = masked(message)
         self._stats.skip(kind, queued.request.url, message)
+        logger.debug("%s: %s: %s", queued.request.url, kind.__name__, message)  # made safe where it is shown
         batch.end(queued.id, DROPPED, error=f"{kind.__name__}: {message}", attempts=queued.attempt)
         if self._keep_failures:
             request = queued.request

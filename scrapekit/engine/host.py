@@ -60,7 +60,7 @@ class HostSnapshot(Struct, frozen=True):
         reason: Why it gets no worker: ``delay``, ``Crawl-delay``, ``Retry-After``, ``robots.txt``, ``adaptive limit``,
             ``maxsize``; empty where it may have one.
         until: The clock's time when it goes on; infinity where an event decides, not the time.
-        delay: Seconds between the starts of two requests.
+        delay: Seconds between the starts of two requests; while it waits for that, this time's, with jitter.
     """
 
     name: str
@@ -176,8 +176,9 @@ class Host:
     def snapshot(self, now: float) -> HostSnapshot:
         """How it stands."""
         reason, until = self._waits(now)
+        delay = until - self.last_start if reason in {"delay", "Crawl-delay"} else self.delay
         return HostSnapshot(
-            self.name, self.in_flight, self.slots, self.maxsize, len(self.queue), self.pages, reason, until, self.delay
+            self.name, self.in_flight, self.slots, self.maxsize, len(self.queue), self.pages, reason, until, delay
         )
 
     def _waits(self, now: float) -> tuple[str, float]:

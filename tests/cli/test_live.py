@@ -1,4 +1,4 @@
-"""The live line and the log lines: what they show of a snapshot, and that nothing tears them."""
+"""The display on a terminal and the log lines: that nothing tears them, and that they end with the crawl."""
 
 from __future__ import annotations
 
@@ -10,50 +10,10 @@ import threading
 import pytest
 from rich.console import Console
 
-from scrapekit.cli.live import Live, Rate, print_line, status_line
+from scrapekit.cli.live import Live, print_line
 from scrapekit.cli.log import TerminalHandler, logging_to
-from scrapekit.engine import HostSnapshot, Snapshot
-
-NEVER = float("inf")
-
-
-def test_the_line_has_what_a_user_wants_to_know():
-    snapshot = Snapshot(pages=1234, items=1100, pending=50, in_flight=16, failed=2)
-    assert status_line(snapshot, 98.24, 0.0) == ("1,234 pages  98.2/s  1,100 items  34 queued  16 in flight  2 errors")
-
-
-def waits(name, reason, until):
-    return HostSnapshot(name, reason=reason, until=until)
-
-
-@pytest.mark.parametrize(
-    ("waiting", "shown"),
-    [
-        ([waits("books.toscrape.com", "Retry-After", 112.4)], "  books.toscrape.com: Retry-After 12 s"),
-        ([waits("x", "robots.txt", NEVER)], "  x: robots.txt"),
-        ([waits("x", "delay", 100.2)], "  x: delay"),
-        ([waits("x\x1b[2J", "delay", 90)], r"  x\x1b[2J: delay"),
-        ([waits(str(n), "delay", 90) for n in range(5)], "  0: delay  1: delay  3 more hosts wait"),
-        ([waits("x", "", NEVER)], ""),
-    ],
-)
-def test_hosts_that_wait_are_shown_with_the_reason(waiting, shown):
-    assert status_line(Snapshot(hosts=tuple(waiting)), 0.0, 100.0).partition("0 errors")[2] == shown
-
-
-def test_a_stale_snapshot_never_shows_less_than_nothing_queued():
-    assert "  0 queued  " in status_line(Snapshot(pending=1, in_flight=2), 0.0, 0.0)
-
-
-def test_the_rate_is_that_of_the_last_seconds():
-    rate = Rate()
-    assert rate.add(Snapshot()) == 0
-    assert rate.add(Snapshot(elapsed_now=2.0, pages_now=10)) == 5
-    assert rate.add(Snapshot(elapsed_now=2.0, pages_now=10)) == 5
-    for second in range(3, 20):
-        last = rate.add(Snapshot(elapsed_now=float(second), pages_now=10 + 100 * (second - 2)))
-    assert last == 100
-    assert rate.add(Snapshot(elapsed_now=60.0, pages_now=1710)) == 0
+from scrapekit.cli.pace import Pace
+from scrapekit.engine import Snapshot
 
 
 class Shown:
@@ -72,21 +32,63 @@ class Shown:
 
 @pytest.fixture
 def terminal():
-    return Console(file=io.StringIO(), force_terminal=True, width=60, color_system=None, legacy_windows=False)
+    return Console(
+        file=io.StringIO(), force_terminal=True, width=60, height=10, color_system=None, legacy_windows=False
+    )
 
 
-def test_on_a_terminal_one_line_is_rewritten_and_messages_stand_above_it(terminal):
+def test_on_a_terminal_the_display_is_redrawn_and_messages_stand_above_it(terminal):
     shown = Shown()
-    with Live(shown.snapshot, terminal, every=0.001) as line, logging_to(terminal, logging.INFO):
+    with Live(shown.snapshot, terminal, every=0.001, title="books") as live, logging_to(terminal, logging.INFO):
         assert shown.twice.wait(30)
-        line.say("finishing 3 requests in flight")
+        live.say("finishing 3 requests in flight")
         logging.getLogger("scrapekit").warning("[red]wrong\x1b[0m %s", "x" * 80)
     text = terminal.file.getvalue()
-    erased = "\r\x1b[2K"
-    assert text.count(f"{erased}7 pages  7.0/s") >= 1
-    assert f"{erased}finishing 3 requests in flight\n7 pages" in text
-    assert f"WARNING [red]wrong\\x1b[0m {'x' * 80}\n7 pages" in text
-    assert text.endswith("\x1b[?25h\r\x1b[1A\x1b[2K")  # the cursor is back, and the line is gone
+    erased = "\r" + "\x1b[2K\x1b[1A" * 2 + "\x1b[2K"
+    display = "books  7 pages  1 s\n7.0 pages/s  7\n0 queued  0 in flight  0 items  0 errors"
+    display = display.replace("  7\n", "  \u2588\n")
+    assert f"{erased}{display}" in text
+    assert f"{erased}finishing 3 requests in flight\n{display}" in text
+    assert f"WARNING [red]wrong\\x1b[0m {'x' * 80}\n{display}" in text
+    assert text.endswith("\x1b[?25h\r" + "\x1b[1A\x1b[2K" * 3)  # the cursor is back, and the display is gone
+
+
+def test_the_pace_knows_the_limits_and_verbose_says_more(terminal):
+    snapshots = [Snapshot(pages=n, pages_now=n, elapsed_now=float(n), pending=99) for n in range(10)]
+    enough = threading.Event()
+
+    def newest():
+        if not snapshots[1:]:
+            enough.set()
+        return snapshots.pop(0) if snapshots[1:] else snapshots[0]
+
+    with Live(newest, terminal, every=0.001, pace=Pace(max_pages=18), verbose=True):
+        assert enough.wait(30)
+    assert "50%  about 9 s left" in terminal.file.getvalue()
+    assert "0 B" in terminal.file.getvalue()
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), ValueError("I/O operation on closed file")])
+@pytest.mark.parametrize("when", ["drawing", "ending"])
+def test_a_terminal_that_goes_away_ends_the_display_alone(capsys, error, when):
+    class Gone(io.StringIO):
+        gone = False
+
+        def write(self, text):
+            if self.gone:
+                raise error
+            return super().write(text)
+
+    terminal = Console(file=Gone(), force_terminal=True, width=60, height=10, color_system=None)
+    shown = Shown()
+    with Live(shown.snapshot, terminal, every=0.001) as live:
+        assert shown.twice.wait(30)
+        terminal.file.gone = True
+        if when == "drawing":
+            live.say("lost")
+            live.say("said to stderr")
+    assert not live._thread.is_alive()
+    assert capsys.readouterr().err == ("said to stderr\n" if when == "drawing" else "")
 
 
 def test_without_a_terminal_lines_are_logged(caplog, capsys):
@@ -94,7 +96,7 @@ def test_without_a_terminal_lines_are_logged(caplog, capsys):
     with caplog.at_level(logging.INFO), Live(shown.snapshot, None, every=0.001) as line:
         assert shown.twice.wait(30)
         line.say("a note")
-    assert caplog.messages[0] == "7 pages  7.0/s  0 items  0 queued  0 in flight  0 errors"
+    assert caplog.messages[0] == "7 pages  7.0/s  0 queued  0 in flight  0 items  0 errors"
     assert capsys.readouterr().err.splitlines()[-1] == "a note"
 
 

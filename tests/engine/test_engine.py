@@ -269,7 +269,7 @@ def test_a_paused_crawl_can_be_stopped():
 
 
 def test_retries_that_come_due_during_a_pause_wait_for_its_end():
-    sim = Sim({A: (SimulatedPage(status=503), page())}, retry=RetryPolicy(times=2, initial=1.0, maximum=2.0))
+    sim = Sim({A: (SimulatedPage(status=503, headers=(("Retry-After", "9"),)), page())})
     began = sim.clock.now()
     sim.fleet.at(began + 0.6, sim.engine.pause)
     sim.fleet.at(began + 60, sim.engine.unpause)
