@@ -9,7 +9,7 @@ import scrapekit
 from scrapekit import Form, Request, Spider
 from scrapekit.errors import Banned, ProxyError, SpiderError
 from scrapekit.hooks import BanRules, Hooks, RenewLogin, RotateUserAgents, runner
-from scrapekit.testing import Reply, SampleSite, serve
+from scrapekit.testing import Reply, serve
 
 NO_WAIT = {"retry": {"backoff": {"initial": 0.01}}}
 
@@ -214,9 +214,22 @@ class Members(Spider):
         yield {"number": response.meta["number"], "user": response.css("p.user::text").get()}
 
 
+def members_only(request):
+    """A site whose login page sets no cookie: so all pages that miss the login miss it with the same cookies."""
+    if request.path == "/robots.txt":
+        return Reply(b"", 404)
+    if request.method == "POST":
+        return Reply(b"", 302, (("Location", "/quotes/account"), ("Set-Cookie", "session=ann; Path=/")))
+    if request.path == "/quotes/login":
+        return Reply(b"<form method=post><input name=username><input name=password></form>")
+    if "session=ann" in request.headers.get("cookie", ""):
+        return Reply(b'<p class="user">ann</p>')
+    return Reply(b"", 302, (("Location", "/quotes/login"),))
+
+
 def test_a_login_renews_itself_once_for_all_pages_that_miss_it():
     settings = {"workers": 1, "retry": {"times": 6, "backoff": {"initial": 0.05}}}
-    items, log = crawl(Members, SampleSite(books=1, quotes=1), settings)
+    items, log = crawl(Members, members_only, settings)
     assert sorted(item["number"] for item in items) == [0, 1, 2, 3]
     assert {item["user"] for item in items} == {"ann"}
     assert sum(request.method == "POST" for request in log) == 1
@@ -299,6 +312,15 @@ def test_installed_hooks_are_named(monkeypatch):
     assert crawl(type("Named", (Start,), {"hooks": ["agents"]}), echo)[0] == [{"text": "installed/1|", "session": ""}]
     with pytest.raises(SpiderError, match="gone:x can't be loaded"):
         Hooks(["gone"])
+
+
+def test_a_package_that_is_installed_offers_its_hook_by_an_entry_point(tmp_path, monkeypatch):
+    metadata = tmp_path / "agents-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: agents\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[scrapekit.hooks]\nagents = {__name__}:Installed\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert crawl(type("Named", (Start,), {"hooks": ["agents"]}), echo)[0] == [{"text": "installed/1|", "session": ""}]
 
 
 class Installed(RotateUserAgents):
