@@ -78,6 +78,7 @@ class Board:
         self._course = Course()
         self._pulse = Pulse(patience, time.monotonic())
         self._seen = Seen()  # replaced as a whole by the thread that watches, like all that others read
+        self._stopped = False
         self._ended: tuple[str, str] | None = None
         self._end = Event()
         self._thread = Thread(target=self._watch, name="scrapekit-dashboard", daemon=True)
@@ -112,18 +113,24 @@ class Board:
         return text(404, "there is nothing here")
 
     def _do(self, path: str) -> Answer:
-        stopping = bool(self._snapshot().reason)
-        done = {
-            "/pause": self._controls.pause,
-            "/resume": self._controls.unpause,
-            "/stop": self._controls.halt if stopping else self._controls.stop,
-        }.get(path)
-        if done is None:
+        controls, stopping = self._controls, self._stopping
+        does = {
+            "/pause": controls.pause,
+            "/resume": controls.unpause,
+            "/stop": controls.halt if stopping else controls.stop,
+        }
+        if path not in does:
             return text(404, "there is nothing here")
         if self._ended or (stopping and path != "/stop"):
             return text(409, "the crawl ends already")
-        done()
+        self._stopped = path == "/stop"
+        does[path]()
         return text(200, "ok")
+
+    @property
+    def _stopping(self) -> bool:
+        """Whether it was told to end, here or elsewhere."""
+        return self._stopped or bool(self._snapshot().reason)
 
     def _watch(self) -> None:
         """The thread: once a second, look, and tell. It ends with the crawl, whatever it can't read."""
@@ -159,7 +166,7 @@ class Board:
         if self._ended is not None:
             phase, why = self._ended
         else:
-            phase, why = "stopping" if snapshot.reason else "paused" if snapshot.paused else "running", ""
+            phase, why = "stopping" if self._stopping else "paused" if snapshot.paused else "running", ""
         return Frame(
             **structs.asdict(self._about),
             at=snapshot.at,

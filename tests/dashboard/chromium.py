@@ -9,7 +9,7 @@ import subprocess
 import time
 from base64 import b64decode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,8 @@ class Chromium:
         assert self._process.stderr is not None
         for line in self._process.stderr:
             if "DevTools listening on " in line:
-                self._socket = connect(line.split()[-1], max_size=None)
+                self._opened = ExitStack()
+                self._socket = self._opened.enter_context(connect(line.split()[-1], max_size=None))
                 break
         else:
             raise RuntimeError("Chromium did not start")
@@ -56,7 +57,7 @@ class Chromium:
         self._events: list[dict[str, Any]] = []
 
     def close(self) -> None:
-        self._socket.close()
+        self._opened.close()
         self._process.terminate()
         self._process.communicate()
 

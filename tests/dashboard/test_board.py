@@ -65,7 +65,7 @@ def test_stop_is_the_first_ctrl_c_and_the_second_one_is_stop_now(crawl, site, pr
         assert frame["numbers"]["in_flight"] == 2
         assert page.act("/pause").status == 409
         with page.events() as events:
-            assert page.act("/stop").status == 200
+            assert page.act("/stop").status == 200  # at once, however quickly it comes
             *_, (_, last) = events
     assert crawling.code == 130
     assert last["phase"] == "interrupted"
@@ -115,6 +115,30 @@ def test_why_tells_the_story_of_a_url(crawl, site):
         assert "was never seen in job" in page.ask(f"/why?url={site.url}unknown").text
         assert page.ask("/why?url=nonsense").text.startswith("nonsense: ")
         site.go.set()
+
+
+def test_it_works_with_processes_too(crawl, site, project):
+    with crawl("--workers", "2", "--fleet", "processes:1") as crawling:
+        page = crawling.page
+        frame = page.wait(lambda frame: frame["numbers"]["in_flight"] == 2)
+        assert (frame["numbers"]["queued"], frame["pool"]) == (38, None)  # they tell of their connections at the end
+        assert "scrapekit_in_flight 2.0" in page.ask("/metrics").text
+        site.go.set()
+        page.wait(lambda frame: frame["phase"] == "finished")
+    assert crawling.code == 0
+
+
+def test_several_spiders_share_one_dashboard(crawl, site, project):
+    (project / "spiders" / "more.py").write_text(
+        (project / "spiders" / "pages.py").read_text().replace("Pages", "More").replace('"pages"', '"more"')
+    )
+    crawling = crawl("--workers", "2")
+    crawling._arguments = ("more", *crawling._arguments)
+    with crawling:
+        frame = crawling.page.wait(lambda frame: frame["numbers"]["in_flight"] == 2)
+        assert frame["spider"] == "more, pages"
+        site.go.set()
+    assert crawling.code == 0
 
 
 def test_a_ledger_that_cant_be_read_costs_the_urls_and_not_the_crawl(crawl, site, monkeypatch):
