@@ -16,7 +16,7 @@ from scrapekit.spider import Spider
 _NAME = re.compile(r"\w[\w.-]*").fullmatch
 _OWN = re.compile(
     r"crawl\.(allowed_domains|max_depth|ignore_parameters|keep_partial_items|fail_if\..*"
-    r"|limits\.(url_length|path_depth|repeated_segments|query_parameters))|http\.secret_headers|export\..*"
+    r"|limits\.(url_length|path_depth|repeated_segments|query_parameters))|http\.secret_headers"
 ).fullmatch
 _OF_HOSTS = ("throttle.domains", "http.auth", "http.server_hostnames", "http.fingerprints")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 
 _ROOT = Path(__file__).resolve().parents[2]
 _SHOWN = 5
+_OWN_GROUP: dict[str, Any] = {"process_group": 0} if hasattr(os, "setpgid") else {}
 
 
 def main() -> int:
@@ -45,7 +47,7 @@ def _sample_site() -> Iterator[str]:
     """The URL of a sample site in a process of its own, in a group of its own: Ctrl-C is for the crawl to handle."""
     command = [sys.executable, "-m", "scrapekit.testing.samplesite"]
     with subprocess.Popen(  # noqa: S603  (our own command)
-        command, cwd=_ROOT, stdout=subprocess.PIPE, text=True, process_group=0
+        command, cwd=_ROOT, stdout=subprocess.PIPE, text=True, **_OWN_GROUP
     ) as site:
         try:
             assert site.stdout is not None

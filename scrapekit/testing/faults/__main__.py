@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 from collections.abc import Sequence
 
 from scrapekit.testing.faults import FAULTS, serve_faults
-
-_STOP = (signal.SIGTERM, signal.SIGINT)
+from scrapekit.testing.stopping import until_stopped
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,9 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         row = "| `{0.path}` | {0.why} | {0.answer} |\n" if options.markdown else "{0.path:36} {0.answer:28} {0.why}\n"
         sys.stdout.writelines(map(row.format, FAULTS.values()))
         return 0
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
     try:
-        with serve_faults(options.host, options.port, tls=options.tls) as server:
+        with until_stopped() as wait, serve_faults(options.host, options.port, tls=options.tls) as server:
             sys.stdout.write(f"{server.url}/\n")
             if options.places:
                 places = {"ca_bundle": server.ca_bundle, "proxy": server.proxy, "faults": server.places()}
@@ -42,14 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             elif options.tls:
                 sys.stdout.write(f"http.ca_bundle: {server.ca_bundle}\n")
             sys.stdout.flush()
-            signal.sigwait(_STOP)
+            wait()
             served = f"{server.hits.total()} requests over {server.connections} connections"
         sys.stderr.write(f"faults: {served}\n")
     except (OSError, RuntimeError) as error:
         sys.stderr.write(f"faults: {error}\n")
         return 2
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return 0
 
 

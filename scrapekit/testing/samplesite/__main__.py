@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 
 from scrapekit.testing.samplesite import SampleSite
 from scrapekit.testing.server import serve
-
-_STOP = (signal.SIGTERM, signal.SIGINT)
+from scrapekit.testing.stopping import until_stopped
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,19 +28,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--retry-after", type=int, default=1, metavar="SECONDS", help="what 503 answers say (default: 1)"
     )
     options = parser.parse_args(arguments)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
-    try:
+    with until_stopped() as wait:
         site = SampleSite(options.seed, options.books, retry_after=options.retry_after)
         with serve(site, port=options.port, latency=options.latency) as server:
             sys.stdout.write(f"{server.url}/\n")
             sys.stdout.flush()
-            signal.sigwait(_STOP)
+            wait()
             busiest = max(server.max_open_by_host.values(), default=0)
         # To stderr, because whoever reads the URL from a pipe may be gone by now.
         seen = f"{server.hits.total()} requests over {server.connections} connections, at most {busiest} open at once"
         sys.stderr.write(f"sample site: {seen}\n")
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return 0
 
 
