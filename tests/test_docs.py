@@ -169,6 +169,12 @@ def test_settings_are_valid(blocks, tmp_path, monkeypatch):
         assert set(origins.values()) != {"default"}
 
 
+def test_the_table_of_extras_is_that_of_the_package():
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| .* \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    names = {extra: ", ".join(re.match(r"[\w-]+", each)[0] for each in needs) for extra, needs in EXTRAS.items()}
+    assert dict(rows) == {extra: brings or "nothing more" for extra, brings in names.items()}
+
+
 def test_the_cluster_on_kubernetes_has_what_kuberay_requires():
     [text] = [block.text for block in blocks_of(ROOT / "docs" / "scaling.md", "text") if "RayCluster" in block.text]
     cluster = yaml.safe_load(text)
