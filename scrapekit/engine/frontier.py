@@ -148,10 +148,10 @@ class Frontier:
                 (QUARANTINED, now, quarantine_after, LEASED),
             ).fetchall()
             self._db.execute("UPDATE requests SET state = ? WHERE state = ?", (PENDING, LEASED))
-            latest = (now + max_wait,)
-            self._db.execute(f"UPDATE requests SET not_before = ?1 WHERE state = {PENDING} AND not_before > ?1", latest)
-            self._db.execute("UPDATE hosts SET not_before = ?1 WHERE not_before > ?1", latest)
-            self._db.execute("UPDATE robots SET fetched = ?1 WHERE fetched > ?1", (now,))
+            latest = (now + max_wait,) * 2
+            self._db.execute(f"UPDATE requests SET not_before = ? WHERE state = {PENDING} AND not_before > ?", latest)
+            self._db.execute("UPDATE hosts SET not_before = ? WHERE not_before > ?", latest)
+            self._db.execute("UPDATE robots SET fetched = ? WHERE fetched > ?", (now, now))
         return [masked(url) for (url,) in gone]
 
     def get(self, key: str, default: Any = None) -> Any:

@@ -24,7 +24,7 @@ _WAIT_SECONDS = 5.0  # for a database that is being opened or closed
 # fingerprint, or not their URL's.
 _FIND = """SELECT u.id, u.url, u.host, u.state, u.status, u.error, u.attempts, u.depth, u.redirects, u.parent,
     u.callback, u.priority, u.not_before, u.crashes, u.queued, u.finished
-    FROM urls u JOIN requests r USING (id) WHERE r.fingerprint = ?1 OR (r.host = ?2 AND (r.fingerprint IS NULL
+    FROM urls u JOIN requests r USING (id) WHERE r.fingerprint = ? OR (r.host = ? AND (r.fingerprint IS NULL
     OR r.extra IS NOT NULL OR r.redirects > 0 OR instr(r.callback, ':')) AND is_of(r.url, r.callback)) ORDER BY r.id"""
 _WAY = """WITH RECURSIVE way (id, url, callback, parent, redirects, steps) AS (
     SELECT id, url, callback, parent, redirects, 0 FROM urls WHERE id = ?
@@ -32,8 +32,8 @@ _WAY = """WITH RECURSIVE way (id, url, callback, parent, redirects, steps) AS (
     ) SELECT url, callback, redirects FROM way ORDER BY steps"""
 _ATTEMPTS = "SELECT at, elapsed, status, bytes, error, location FROM attempts WHERE request = ? ORDER BY id"
 _LED_TO = "SELECT url FROM urls WHERE parent = ? AND redirects = ?"
-_BEFORE = """SELECT count(*) FROM urls WHERE host = ?1 AND state = 'pending' AND not_before IS NULL
-    AND (priority > ?2 OR (priority = ?2 AND id < ?3))"""
+_BEFORE = """SELECT count(*) FROM urls WHERE host = ? AND state = 'pending' AND not_before IS NULL
+    AND (priority > ? OR (priority = ? AND id < ?))"""
 _KINDS = """SELECT substr(error, 1, instr(error, ':') - 1) AS kind, count(*) FROM urls
     WHERE state IN ('failed', 'quarantined') GROUP BY kind ORDER BY count(*) DESC"""
 
@@ -213,7 +213,7 @@ class Ledger:
         robots, rules = self._robots(entry.url), self.rules[owner_of(entry.callback)]
         before = None
         if entry.state == "pending" and entry.not_before is None:
-            before = self._read(_BEFORE, entry.host, entry.priority, entry.id)[0][0]
+            before = self._read(_BEFORE, entry.host, entry.priority, entry.priority, entry.id)[0][0]
         return Wait(
             entry.id in left_in_flight(self._in_flight),
             hold[0][0] if hold else None,

@@ -31,7 +31,7 @@ _LEDGER = """WITH tried AS (
     WHEN undated THEN 'without the times at which it came and ended'
     WHEN state = 'done' AND fetched + redirected <> 1 THEN 'with ' || (fetched + redirected) || ' good attempts'
     WHEN state <> 'done' AND fetched > 0 THEN 'with a page that was fetched'
-    WHEN state = 'quarantined' AND lost < ?1 AND NOT hung AND NOT errback THEN 'with ' || lost || ' crashes'
+    WHEN state = 'quarantined' AND lost < ? AND NOT hung AND NOT errback THEN 'with ' || lost || ' crashes'
     WHEN failed < counted OR (failed > counted AND NOT errback) THEN counted || ' attempts failed, and ' || failed
         || ' are written down'
     END AS why FROM judged WHERE why IS NOT NULL"""
