@@ -1,13 +1,14 @@
 """``python faultsalone.py``: crawls that meet faults one after the other and measure each, its time and its memory.
 
 A process of its own, whose memory is the crawl's alone: the faults are served by another one. It reads JSON from stdin,
-``{"ca_bundle": path, "crawls": [{"settings": {...}, "cases": {path: {"url", "good", "proxy", "timeout"}}}]}``, and
-prints JSON: what was found of each fault, and what is left when they are over.
+``{"ca_bundle": path, "crawls": [{"way": "direct", "settings": {...}, "cases": {path: {"url", "good", "proxy", "good_proxy",
+"timeout"}}}]}``, and prints JSON: what was found of each fault by each way, and what is left when they are over.
 """
 
 import gc
 import json
 import logging
+import socket
 import sys
 import threading
 import time
@@ -25,6 +26,8 @@ ALONE = {
     "http": {"timeout": {"connect": 60, "read": 60, "total": 5, "pool": 60}},
 }
 """One at a time, over one connection a host; and nothing but the total ends what does not end by itself."""
+NEVER = "never.test"
+"""A name for which the resolver has no answer before the request is over."""
 STEP = 0.005  # seconds that the sentinel sleeps
 OUR_THREADS = {"MainThread", "sentinel", "scrapekit-worker_0", "scrapekit-start"}
 STATUS, CLEAR_REFS = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -63,6 +66,12 @@ class Alone(Meets):
         super().__init__()
         self.hooks = [self]
         self.facts = {}
+        self.gone_on = threading.Event()
+
+    def resolve(self, host, port):
+        if host == NEVER:
+            self.gone_on.wait()
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
     def on_item(self, item):
         self.facts[item["fault"]].update(item)
@@ -106,6 +115,10 @@ class Alone(Meets):
 
     def over(self, path):
         self.facts[path]["grown"] = None if self.rss is None else in_mib("VmHWM") - self.rss
+        self.gone_on.set()
+        for thread in threading.enumerate():
+            if thread.name == "scrapekit-resolver":
+                thread.join()
         self.facts[path]["threads"] = [t.name for t in threading.enumerate() if t.name not in OUR_THREADS]
         yield from self.next_fault()
 
@@ -130,7 +143,7 @@ def main():
     gc.freeze()  # what is there already needs no look each time
     logging.disable(logging.WARNING)
     sentinel = Sentinel()
-    found = {"faults": {}, "in_use": 0}
+    found = {"ways": {}, "in_use": 0}
     for crawl in given["crawls"]:
         spider = Alone()
         spider.requests = {
@@ -138,7 +151,7 @@ def main():
                 case["url"],
                 proxy=case["proxy"],
                 timeout=case["timeout"],
-                meta={"fault": path, "good": case["good"], "proxy": None},
+                meta={"fault": path, "good": case["good"], "proxy": case["good_proxy"]},
                 errback="failed",
                 dont_filter=True,
                 **FAULTS[path].request,
@@ -148,13 +161,14 @@ def main():
         settings = merged(HARSH, ALONE, {"http": {"ca_bundle": given["ca_bundle"]}}, crawl["settings"])
         report = scrapekit.run(spider, settings=settings)
         found["in_use"] += report.pool.in_use + report.pool.waiting + report.pending
-        found["faults"] |= spider.facts
+        found["ways"].setdefault(crawl["way"], {}).update(spider.facts)
     time.sleep(2 * STEP)  # so that the sentinel has written down how late it was until now
-    for path, case in [pair for crawl in given["crawls"] for pair in crawl["cases"].items()]:
-        facts = found["faults"][path]
-        begin, end = facts.pop("span")
-        facts["seconds"] = end - begin
-        facts["stood"] = sentinel.stood(begin + case["timeout"], end)
+    for crawl in given["crawls"]:
+        for path, case in crawl["cases"].items():
+            facts = found["ways"][crawl["way"]][path]
+            begin, end = facts.pop("span")
+            facts["seconds"] = end - begin
+            facts["stood"] = sentinel.stood(begin + case["timeout"], end)
     found["threads"] = left_threads()
     print(json.dumps(found))  # noqa: T201
 

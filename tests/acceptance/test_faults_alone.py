@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from faultcrawl import CASES, SETTINGS, merged, named
+from faultcrawl import CASES, SETTINGS, merged
+from faultsalone import NEVER
 
 from scrapekit.testing.faults import FAULTS, serve_faults
 
@@ -28,21 +29,36 @@ OWN = {
 }
 
 
-def deadline(fault):
-    return (ROBOTS if fault.group == "policies" else SHORT) if fault.slow else TOTAL
+BY_PATH = [path for path, fault in FAULTS.items() if fault.group == "timing" and fault.door is None]
+WAYS = (
+    [("direct", *case) for case in CASES]
+    + [("proxied", path, tls) for path in BY_PATH for tls in (False, True)]  # absolute URLs, and a tunnel
+    + [("unresolved", "/timing/silence", tls) for tls in (False, True)]
+)
 
 
-def order(server, tls):
+def deadline(way, fault):
+    slow = fault.slow or way == "unresolved"
+    return (ROBOTS if fault.group == "policies" else SHORT) if slow else TOTAL
+
+
+def order(server, over_tls):
     """What is to be met, as faultsalone.py reads it."""
     crawls = {}
-    for path, over in CASES:
-        if over == tls:
-            fault, request = FAULTS[path], server.request(path, tls=tls)
-            settings = OWN.get(fault.group, {})
-            crawl = crawls.setdefault(json.dumps(settings), {"settings": settings, "cases": {}})
-            good = server.good(path[1:], like=path, tls=tls)
-            case = {"url": request.url, "good": good, "proxy": request.proxy, "timeout": deadline(fault)}
-            crawl["cases"][path] = case
+    for way, path, tls in WAYS:
+        if tls != over_tls:
+            continue
+        fault, request = FAULTS[path], server.request(path, tls=tls)
+        settings = OWN.get(fault.group, {})
+        crawl = crawls.setdefault((way, repr(settings)), {"way": way, "settings": settings, "cases": {}})
+        proxy = server.proxy if way == "proxied" else None
+        crawl["cases"][path] = {
+            "url": request.url.replace("127.0.0.1", NEVER) if way == "unresolved" else request.url,
+            "good": server.good(path[1:], like=path, tls=tls),
+            "proxy": proxy or request.proxy,
+            "good_proxy": proxy,
+            "timeout": deadline(way, fault),
+        }
     return json.dumps({"ca_bundle": server.ca_bundle, "crawls": list(crawls.values())})
 
 
@@ -70,14 +86,16 @@ def alone():
     return found
 
 
-@pytest.mark.parametrize(("path", "tls"), named(CASES))
-def test_a_fault_costs_no_more_than_its_time_and_its_memory_and_leaves_nothing(alone, path, tls):
-    fault, facts = FAULTS[path], alone[tls]["faults"][path]
-    if not fault.slow:  # so short a deadline may come while it connects still
+@pytest.mark.parametrize(
+    ("way", "path", "tls"), WAYS, ids=[f"{way}-{'https' if tls else 'http'}{path}" for way, path, tls in WAYS]
+)
+def test_a_fault_costs_no_more_than_its_time_and_its_memory_and_leaves_nothing(alone, way, path, tls):
+    fault, facts = FAULTS[path], alone[tls]["ways"][way][path]
+    if deadline(way, fault) == TOTAL:  # so short a deadline may come while it connects still
         assert facts["answer"] == fault.answer.partition(",")[0], facts
     # From the moment in which a callback asks for it to the one in which the next callback runs, less those in which
     # the machine did not let the process run (see Sentinel): no neighbour's work makes this fail.
-    assert facts["seconds"] - facts["stood"] <= deadline(fault) + 0.5, facts
+    assert facts["seconds"] - facts["stood"] <= deadline(way, fault) + 0.5, facts
     if facts["grown"] is not None:  # only Linux tells
         body = max(BODY.get(fault.group, 1), len(fault.request.get("body", b"")) / 2**20)
         assert facts["grown"] <= 8 * body + 8, facts

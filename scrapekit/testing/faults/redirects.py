@@ -103,3 +103,15 @@ def credentials(talk: Talk) -> None:
         talk.send(reply(b"they came along", status="400 Bad Request"))
     else:
         talk.send(reply(talk.page))
+
+
+@fault("/redirects/to-plain-http", "ok", request={"headers": _SECRETS})
+def to_plain_http(talk: Talk) -> None:
+    """To http on the same host: from https, Authorization, Cookie and Proxy-Authorization stay behind."""
+    came = talk.target.partition("?from=")[2]
+    if not came:
+        to(talk, f"{talk.plain()}{talk.path}?from={urlsplit(talk.base).scheme}", status=307)
+    elif (came == "https") == bool({name.lower() for name in _SECRETS} & talk.headers.keys()):
+        talk.send(reply(b"they came along, or within the origin they did not", status="400 Bad Request"))
+    else:
+        talk.send(reply(talk.page))

@@ -157,6 +157,11 @@ class FaultServer:
             thread.join(_JOIN)
         self._authority.close()
 
+    def _plain(self) -> str:
+        """The origin that speaks plain HTTP, also where the common port does not."""
+        with self._lock:
+            return self._doors.get("http") or self._open_door("http", Door("http"), None, 0)
+
     def _open_door(self, key: str, door: Door, fault: Fault | None, port: int) -> str:
         """Open a port, and say where it is."""
         if door.kind == "nowhere":  # TCP has no broadcast: there is no route, and no packet leaves
@@ -251,6 +256,7 @@ class FaultServer:
                     turn=turn,
                     visit=visit,
                     base=origin,
+                    plain=self._plain,
                 )
                 self._answer(talk, own)
                 if talk.over or self._closing.is_set():

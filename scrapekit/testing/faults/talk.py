@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 _PIECE = 65_536
@@ -27,6 +27,7 @@ class Talk:
         turn: The number of the request on its connection, from 1.
         visit: How often this target of this origin was asked for, this time included.
         base: ``scheme://host:port`` of the door that it came in by.
+        plain: Says the origin where the same paths are served by plain HTTP; empty on a raw door.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Talk:
         turn: int = 0,
         visit: int = 0,
         base: str = "",
+        plain: Callable[[], str] = str,
     ) -> None:
         self.sock = sock
         self.method = method
@@ -51,6 +53,7 @@ class Talk:
         self.turn = turn
         self.visit = visit
         self.base = base
+        self.plain = plain
         self.over = False
         """Whether the connection ends here."""
         self.abrupt = False
