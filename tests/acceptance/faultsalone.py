@@ -14,18 +14,14 @@ import threading
 import time
 from pathlib import Path
 
-from faultcrawl import HARSH, Meets, left_threads, merged
+from faultcrawl import COMMON, Meets, left_threads, merged
 
 import scrapekit
 from scrapekit.fleet.allocator import give_memory_back
 from scrapekit.testing.faults import FAULTS
 
-ALONE = {
-    "workers": 1,
-    "throttle": {"maxsize": 1},
-    "http": {"timeout": {"connect": 60, "read": 60, "total": 5, "pool": 60}},
-}
-"""One at a time, over one connection a host; and nothing but the total ends what does not end by itself."""
+ALONE = {"workers": 1, "throttle": {"maxsize": 1}}
+"""One at a time, over one connection a host; and nothing but its deadline ends what does not end by itself."""
 NEVER = "never.test"
 """A name for which the resolver has no answer before the request is over."""
 STEP = 0.005  # seconds that the sentinel sleeps
@@ -158,7 +154,7 @@ def main():
             )
             for path, case in crawl["cases"].items()
         }
-        settings = merged(HARSH, ALONE, {"http": {"ca_bundle": given["ca_bundle"]}}, crawl["settings"])
+        settings = merged(COMMON, ALONE, {"http": {"ca_bundle": given["ca_bundle"]}}, crawl["settings"])
         report = scrapekit.run(spider, settings=settings)
         found["in_use"] += report.pool.in_use + report.pool.waiting + report.pending
         found["ways"].setdefault(crawl["way"], {}).update(spider.facts)

@@ -12,23 +12,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from faultcrawl import CASES, SETTINGS, merged
+from faultcrawl import CASES, COMMON, SETTINGS, kind
 from faultsalone import NEVER
 
 from scrapekit.testing.faults import FAULTS, serve_faults
 
 pytestmark = pytest.mark.xdist_group("faults-alone")
 HERE = Path(__file__).parent
-TOTAL = 5.0  # seconds: the deadline of what ends by itself
+TOTAL = COMMON["http"]["timeout"]["total"]  # seconds: the deadline of what ends by itself
 SHORT = 0.1  # of what does not
-ROBOTS = 1.0  # of robots.txt
-BODY = {"documents": 12}  # MiB: http.max_body
-OWN = {
-    "documents": SETTINGS["documents"],
-    "policies": merged(SETTINGS["policies"], {"http": {"timeout": {"total": ROBOTS}}}),
-}
-
-
+ROBOTS = SETTINGS["hasty policies"]["http"]["timeout"]["total"]  # of robots.txt
+BODY = {"documents": 12}  # MiB: http.max_body, where it is not one
 BY_PATH = [path for path, fault in FAULTS.items() if fault.group == "timing" and fault.door is None]
 WAYS = (
     [("direct", *case) for case in CASES]
@@ -49,7 +43,7 @@ def order(server, over_tls):
         if tls != over_tls:
             continue
         fault, request = FAULTS[path], server.request(path, tls=tls)
-        settings = OWN.get(fault.group, {})
+        settings = {} if kind(path) == "hasty" else SETTINGS.get(kind(path), {})
         crawl = crawls.setdefault((way, repr(settings)), {"way": way, "settings": settings, "cases": {}})
         proxy = server.proxy if way == "proxied" else None
         crawl["cases"][path] = {
