@@ -86,6 +86,7 @@ def on_loopback(text, site):
         ("https://quotes.toscrape.com/", "/quotes/"),
         ("https://books.toscrape.com/", "/"),
         ("https://docs.example.org/", "/"),
+        ("https://api.example.org/", "/api/"),
     ):
         text = text.replace(url, site.url + local)
     assert "https://" not in text
@@ -94,8 +95,9 @@ def on_loopback(text, site):
 
 def write_files(page, folder, site):
     """The files that a page of docs shows, by the name in their first line."""
-    for block in blocks_of(page, "python", "text"):
-        if name := re.match(r"# (\w+\.(?:py|txt))\n", block.text):
+    for block in blocks_of(page, "python", "text", "yaml"):
+        if name := re.match(r"# (\w+\.(?:py|txt)|spiders/\w+\.yaml)\n", block.text):
+            (folder / "spiders").mkdir(exist_ok=True)
             (folder / name[1]).write_text(on_loopback(block.text, site), encoding="utf-8")
 
 
@@ -155,7 +157,7 @@ def test_sessions_print_what_they_show(blocks):
     assert doctest.DocTestRunner().run(session).failed == 0
 
 
-@pytest.mark.parametrize("blocks", with_blocks("yaml"))
+@pytest.mark.parametrize("blocks", with_blocks("yaml", but={"declarative.md"}))  # those are spiders
 def test_settings_are_valid(blocks, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for block in blocks:
@@ -246,7 +248,7 @@ def test_queries_run_on_a_real_ledger(blocks, ledger):
 @pytest.mark.parametrize("blocks", with_blocks("console", but=WALKED))
 def test_commands_do_what_they_promise(blocks, site, tmp_path):
     """Run each ``scrapekit`` command in a copy of the project. --max-pages stands for the Ctrl-C that is shown."""
-    for path in (ROOT / "spiders").glob("*.py"):
+    for path in (ROOT / "spiders").glob("*.[py]*"):
         (tmp_path / "spiders").mkdir(exist_ok=True)
         text = path.read_text(encoding="utf-8").replace("url=https://docs.example.org/3/", "url=")
         (tmp_path / "spiders" / path.name).write_text(on_loopback(text, site), encoding="utf-8")

@@ -13,7 +13,18 @@ from types import FunctionType
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ["errors", "forms", "hooks", "items", "items.processors", "parse", "pipelines", "spiders", "testing"]
+ROOMS = [
+    "declarative",
+    "errors",
+    "forms",
+    "hooks",
+    "items",
+    "items.processors",
+    "parse",
+    "pipelines",
+    "spiders",
+    "testing",
+]
 # What these rooms offer to other rooms, and not to users.
 INTERNAL = {"GROUP", "Hooks", "ItemWriter", "is_validation", "rejection", "request_error"}
 

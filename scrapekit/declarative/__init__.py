@@ -5,6 +5,6 @@ where values stand, ``steps`` what they go through, ``itemclasses`` makes items 
 page leads, ``pages`` puts them together. docs/declarative.md describes every key.
 """
 
-from scrapekit.declarative.spider import SUFFIXES, DeclarativeSpider, load
+from scrapekit.declarative.spider import DeclarativeSpider, load
 
-__all__ = ["SUFFIXES", "DeclarativeSpider", "load"]
+__all__ = ["DeclarativeSpider", "load"]

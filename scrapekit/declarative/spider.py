@@ -20,9 +20,6 @@ from scrapekit.spider import Spider
 from scrapekit.spiders import ListSpider, RoutedSpider, SitemapSpider, route
 from scrapekit.web.urls import address
 
-SUFFIXES = (".yaml", ".yml")
-"""What files that are spiders end with."""
-
 _ANYWAY = ("start_urls", "allowed_domains")  # arguments that every spider takes
 
 

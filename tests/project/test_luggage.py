@@ -47,3 +47,14 @@ def test_files_that_can_not_be_read_or_are_too_many_are_one_clear_line(tmp_path,
     monkeypatch.setattr(luggage, "_LARGEST", 3)
     with pytest.raises(SpiderError, match="are more than 32 MiB: keep the spider in a folder of its own"):
         pack(tmp_path / "a.py", tmp_path)
+
+
+def test_the_yaml_beside_a_spider_goes_along_but_not_the_settings_of_the_project(tmp_path):
+    wanted = ("spiders/a.yaml", "spiders/b.yml", "spiders/c.py", "shared.py")
+    laid_out(tmp_path, *wanted, "settings.yaml", "lib/x.yaml")
+    for name in ("spiders/a.yaml", "spiders/c.py"):
+        assert pack(tmp_path / name, tmp_path) == (name, {path: path.encode() for path in wanted})
+    laid_out(tmp_path, "alone.yaml")
+    assert pack(tmp_path / "alone.yaml", tmp_path) == (
+        "alone.yaml", {"alone.yaml": b"alone.yaml", "shared.py": b"shared.py"},
+    )  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 
 from scrapekit import Spider
 from scrapekit.errors import SpiderError, SpiderNotFound
-from scrapekit.project.spiders import find_spiders, load_spider, make_spider, settings_origin
+from scrapekit.project.spiders import file_of, find_spiders, load_spider, make_spider, settings_origin
 
 QUOTES = '''
     from scrapekit import Spider
@@ -303,3 +303,70 @@ def test_a_url_that_is_wrong_is_said_as_it_is():
 
     with pytest.raises(SpiderError, match=r"^spider 'starts': "):
         make_spider(Starts, {"url": "mailto:x"})
+
+
+# Spiders as YAML
+
+SHOP = """
+description: |
+  All of the shop.
+  And more.
+start: https://shop.example.org/
+items: {fields: {title: h1}}
+"""
+
+
+def test_a_yaml_file_is_a_spider_like_any_other(project):
+    write("spiders/quotes.py")
+    write("spiders/shop.yaml", SHOP)
+    write("spiders/old.yml", SHOP.replace("description", "name: older\ndescription"))
+    write("spiders/_hidden.yaml", "not: one")
+    older, quotes, shop = find_spiders(Path("spiders"))
+    assert (shop.name, shop.path, shop.summary, shop.error) == (
+        "shop", Path("spiders/shop.yaml"), "All of the shop.", "",
+    )  # fmt: skip
+    assert (older.name, quotes.name) == ("older", "quotes")
+    assert load("shop").name == load("spiders/shop.yaml").name == load("spiders/shop.yaml:shop").name == "shop"
+    assert settings_origin(load("shop")) == "spiders/shop.yaml shop.settings"
+    assert file_of(load("shop")) == project / "spiders" / "shop.yaml"
+    assert refusal("spiders/shop.yaml:other", SpiderNotFound) == (
+        "spiders/shop.yaml: there is no spider 'other' in it, only shop"
+    )
+    assert refusal("nowhere.yml", SpiderNotFound) == "there is no file nowhere.yml"
+
+
+def test_a_yaml_file_that_is_wrong_does_not_hide_the_others():
+    write("spiders/quotes.py")
+    write("spiders/shop.yaml", SHOP + "itmes: 5\n")
+    wrong = "spiders/shop.yaml:7: unknown key 'itmes' (did you mean 'items'?)"
+    assert [each.error for each in find_spiders(Path("spiders"))] == ["", wrong]
+    assert refusal("shop") == refusal("spiders/shop.yaml") == wrong
+    assert load("quotes").name == "quotes"
+
+
+def test_a_name_that_is_there_in_both_forms_is_refused():
+    write("spiders/quotes.py")
+    write("spiders/quotes.yaml", SHOP)
+    assert refusal("quotes") == (
+        "spider 'quotes' is there twice, in spiders/quotes.py and in spiders/quotes.yaml: rename one of them"
+    )
+    assert load("spiders/quotes.yaml").__doc__.startswith("All of the shop.")
+
+
+def test_python_may_build_on_a_yaml_file(project):
+    write("spiders/shop.yaml", SHOP)
+    write(
+        "spiders/louder.py",
+        """
+        from pathlib import Path
+        from scrapekit.declarative import load
+
+        Shop = load(Path(__file__).with_name("shop.yaml"))
+
+        class Louder(Shop):
+            name = "louder"
+        """,
+    )
+    assert [each.name for each in find_spiders(Path("spiders"))] == ["louder", "shop"]
+    assert file_of(load("louder")) == project / "spiders" / "louder.py"
+    assert file_of(load("louder").__base__) == project / "spiders" / "shop.yaml"
