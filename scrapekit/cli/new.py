@@ -42,45 +42,61 @@ class Draft(NamedTuple):
 @click.argument("name")
 @click.argument("url")
 @click.option("--empty", is_flag=True, help="Fetch nothing: write a plain spider, to be filled in.")
+@click.option("--yaml", is_flag=True, help="Write spiders/NAME.yaml: a spider without Python.")
 @override_option
 @settings_option
-def new_command(name: str, url: str, *, empty: bool, overrides: tuple[str, ...], settings_file: str | None) -> None:
+def new_command(
+    name: str, url: str, *, empty: bool, yaml: bool, overrides: tuple[str, ...], settings_file: str | None
+) -> None:
     """Fetch URL as a crawl would, guess what is listed there, and write the spider NAME into spiders/NAME.py.
 
-    The records of the list, their fields and the link to the next page are guesses: look at the file. Nothing is
-    overwritten.
+    With --yaml, it is written into spiders/NAME.yaml, without Python. The records of the list, their fields and the
+    link to the next page are guesses: look at the file. Nothing is overwritten.
 
     \b
     scrapekit new shop https://books.toscrape.com/
     scrapekit new shop https://books.toscrape.com/ --empty
+    scrapekit new shop https://books.toscrape.com/ --yaml
     """  # noqa: D301  (\b is click's: it leaves these lines as they are)
     from scrapekit.cli.init import write_new
     from scrapekit.cli.templates import spider
-    from scrapekit.errors import ConfigError, StatusError
+    from scrapekit.cli.yamldraft import described
+    from scrapekit.errors import StatusError
     from scrapekit.web import host_of
 
     if not _NAME.fullmatch(name):
         raise click.UsageError(f"NAME must be letters, digits, '_' and '-', and begin with a letter, not {name!r}")
-    path = Path("spiders", f"{name}.py")
-    taken = f"{path} is there already: choose another name, or delete it"
-    if path.exists():
-        raise ConfigError(taken)
+    path = Path("spiders", f"{name}.yaml" if yaml else f"{name}.py")
+    for suffix in (".py", ".yaml", ".yml"):  # whichever it is, two of one name are one too many
+        _refuse(path.with_suffix(suffix), there=path.with_suffix(suffix).exists())
+    response = None
     if empty:
-        url, response, draft = request_to(url).url, None, Draft("A page: what to take from it.", _EMPTY)
+        url = request_to(url).url
     else:
         response = get_with(url, overrides, settings_file)
         if response.status >= 400:
             failure = StatusError(f"there is nothing to guess from a page of status {response.status}")
             failure.add_note("give the URL of another page, or --empty")
             raise failure
-        url, draft = response.url, draft_for(response)
-    if not write_new(path, spider(name, url, host_of(url), draft.says, draft.body)):
-        raise ConfigError(taken)
+        url = response.url
+    if yaml:
+        text = described(name, url, host_of(url), response)
+    else:
+        draft = Draft("A page: what to take from it.", _EMPTY) if response is None else draft_for(response)
+        text = spider(name, url, host_of(url), draft.says, draft.body)
+    _refuse(path, there=not write_new(path, text))
     click.echo(f"wrote  {path}")
     if response is not None:
         click.echo(safe(_outcome(path, response)))
     click.echo(f"\nnext:\n  scrapekit parse {shlex.quote(url)} --spider {name}")
     click.echo(f"  scrapekit crawl {name} -O {name}.jsonl --max-pages 10")
+
+
+def _refuse(path: Path, *, there: bool) -> None:
+    from scrapekit.errors import ConfigError
+
+    if there:
+        raise ConfigError(f"{path} is there already: choose another name, or delete it")
 
 
 def draft_for(response: Response) -> Draft:
@@ -95,7 +111,7 @@ def draft_for(response: Response) -> Draft:
     if isinstance(doc, HtmlDocument):
         return _html(response)
     if isinstance(doc, dict | list):
-        where = next(_lists(doc, ()), None)
+        where = next(lists(doc, ()), None)
         source = "response.doc" + "".join(f"[{_quoted(key)}]" for key in where or ())
         if where is None:
             return Draft("A page: one item.", '        yield {"url": response.url, "data": response.doc}\n')
@@ -129,14 +145,14 @@ def _html(response: Response) -> Draft:
     return Draft(f"A page: {what}{', and on to the next page' if following else ''}.", body)
 
 
-def _lists(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def lists(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """The keys to each list of objects in a JSON document."""
     if isinstance(value, list):
         if value and all(isinstance(each, dict) for each in value):
             yield path
     elif isinstance(value, dict) and len(path) < _DEEP:
         for key, inner in value.items():
-            yield from _lists(inner, (*path, key))
+            yield from lists(inner, (*path, key))
 
 
 def _quoted(text: str) -> str:
@@ -152,6 +168,7 @@ def _outcome(path: Path, response: Response) -> str:
 
     yielded = list(load_spider(str(path), Path.cwd())().parse(response))
     items = [each for each in yielded if not isinstance(each, Request)]
-    fields = f", with {', '.join(items[0])}" if items else ""
+    first = items[0].model_dump() if items and not isinstance(items[0], dict) else [*items, {}][0]
+    fields = f", with {', '.join(first)}" if items else ""
     following = ", and the link to the next page" if len(items) < len(yielded) else ""
     return f"{len(items)} item{'s'[: len(items) != 1]} on this page{fields}{following}"

@@ -24,7 +24,7 @@ P = TypeVar("P", bound=Part)
 _NAMES: dict[Any, tuple[Any, str]] = {
     Field: (re.compile(r"[^\W\d_][\w-]*").fullmatch, "a field's name: letters, digits, '_' and '-', a letter first"),
     Page: (re.compile(r"[a-z][a-z0-9_]*").fullmatch, "a page's name: lower-case letters, digits and '_'"),
-    str: (re.compile(r"[^\W\d][\w-]*").fullmatch, "a name: letters, digits, '_' and '-'"),
+    str: (re.compile(r"[^\W\d]\w*").fullmatch, "a name: letters, digits and '_', a letter first"),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -53,6 +54,7 @@ def load(path: str | os.PathLike[str]) -> type[DeclarativeSpider]:
         "described": description,
         "declared_in": str(file.absolute()),
         "obeys": description.obeys,
+        "__init__": _init(description),
         **{page_callback(name): _page_method(name, page) for name, page in description.pages.items()},
         **{detail_callback(kind): _detail_method(kind) for kind in description.kinds_with_details},
     }
@@ -133,6 +135,18 @@ def _kind(description: Description) -> type[RoutedSpider | ListSpider]:
     if start is not None and start.file is not None:
         return ListSpider
     return SitemapSpider if start is not None and start.sitemap else RoutedSpider
+
+
+def _init(description: Description) -> Callable[..., None]:
+    """The ``__init__`` of the class, whose signature says which arguments it takes."""
+
+    def __init__(self: DeclarativeSpider, **arguments: Any) -> None:  # noqa: N807  (it becomes that)
+        DeclarativeSpider.__init__(self, **arguments)
+
+    names = [*description.arguments, *_ANYWAY]
+    told = [Parameter(name, Parameter.KEYWORD_ONLY, default=description.arguments.get(name)) for name in names]
+    __init__.__signature__ = Signature([Parameter("self", Parameter.POSITIONAL_ONLY), *told])  # type: ignore[attr-defined]
+    return __init__
 
 
 def _page_method(name: str, page: Page) -> Callable[..., Any]:

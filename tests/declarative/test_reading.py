@@ -41,7 +41,7 @@ FIELDS = START + "items:\n  fields:\n"
         ('start: "https://example.org/{tga}"\narguments: {tag: x}', "it.yaml:1: start.urls: has {tga} in it, which is "),
         ('start: "https://example.org/{tga}"\narguments: {tag: x}', "did you mean {tag}?"),
         ('start: "{url}"', "which is no argument: name it under arguments, or write {{ for a plain {"),
-        (START + "arguments: {a b: c}", "it.yaml:2: arguments: 'a b' is not a name: letters, digits, '_' and '-'"),
+        (START + "arguments: {a b: c}", "it.yaml:2: arguments: 'a b' is not a name: letters, digits and '_', a"),
         (START + "arguments: {a: yes}", "it.yaml:2: arguments.a must be text, not true (put it in quotes)"),
         (START + "allowed_domains: https://e.org/", "it.yaml:2: allowed_domains: "),
         (START + "settings: 5", "it.yaml:2: settings must be a mapping (as in settings.yaml), not 5"),

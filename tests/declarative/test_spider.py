@@ -10,6 +10,7 @@ import pytest
 import scrapekit
 from scrapekit.declarative import DeclarativeSpider, load
 from scrapekit.errors import SettingsError, SpiderError
+from scrapekit.project.agreement import arguments_for
 from scrapekit.settings import load as load_settings
 from scrapekit.testing import Reply, SampleSite, response, serve
 
@@ -217,3 +218,12 @@ def test_the_practice_sites_are_their_default():
         made = load(Path(__file__).parents[2] / "spiders" / f"{name}_yaml.yaml")
         assert [request.url for request in made().start()] == [f"https://{name}.toscrape.com/"]
         assert "-a url=" in made.__doc__
+
+
+def test_several_spiders_of_one_crawl_get_the_arguments_that_they_take(spider):
+    quotes = spider("arguments: {tag: x}\n" + START + ITEMS, "quotes.yaml")
+    books = spider("arguments: {page: '1'}\n" + START + ITEMS, "books.yaml")
+    shares = arguments_for([quotes, books], {"tag": "a", "books.page": "2", "allowed_domains": "b.org"})
+    assert shares == [{"tag": "a", "allowed_domains": "b.org"}, {"page": "2", "allowed_domains": "b.org"}]
+    with pytest.raises(SpiderError, match="none of the spiders quotes, books takes an argument 'url'"):
+        arguments_for([quotes, books], {"url": "x"})
