@@ -139,6 +139,7 @@ class Field(Selection, frozen=True, kw_only=True):
             raise ValueError("fields make an item of what is found: leave to, type and regex out")
         if self.fields and not (self.reads_json or self.reads_markup):
             raise ValueError("fields need css, xpath or jmespath beside them, which say in what they stand")
+        _check_names(self.fields)
         _agree(self.fields, json=self.reads_json)
         listed = gives_list(
             [step.name for step in self.to], many=self.all, listed=None if self.reads_json or self.value else False
@@ -148,6 +149,13 @@ class Field(Selection, frozen=True, kw_only=True):
 
 
 Fields = dict[str, Field]
+
+
+def _check_names(fields: Fields) -> None:
+    """Raise ValueError where a field is called as something that an item needs itself."""
+    for name in fields:
+        if hasattr(Item, name):
+            raise ValueError(f"{name!r} can't be the name of a field: choose another")
 
 
 def _agree(queries: Mapping[str, Selection], *, json: bool) -> None:
@@ -167,6 +175,7 @@ class Detail(Part, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.link is None or not self.fields:
             raise ValueError("must have link, which leads to the page, and fields, which are read there")
+        _check_names(self.fields)
         _agree(self.fields, json=self.reads_json)
 
     @property
@@ -191,12 +200,10 @@ class Items(Part, frozen=True, kw_only=True):
         twice = sorted(self.fields.keys() & on_detail.keys())
         if twice:
             raise ValueError(f"{twice[0]!r} is a field of the list and of the detail page: keep one of them")
-        for name in (*self.fields, *on_detail):
-            if hasattr(Item, name):
-                raise ValueError(f"{name!r} can't be the name of a field: choose another")
         for name in self.unique:
             if name not in self.fields and name not in on_detail:
                 raise ValueError(f"unique: there is no field {name!r}, only {', '.join((*self.fields, *on_detail))}")
+        _check_names(self.fields)
         _agree(self._read_there, json=self.reads_json)
 
     @property

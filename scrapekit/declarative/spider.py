@@ -42,10 +42,6 @@ def load(path: str | os.PathLike[str]) -> type[DeclarativeSpider]:
         raise SpiderError(
             f"{description.where}: the file's name is that of the spider: {error}; or say name:"
         ) from error
-    try:
-        Readers(description, dict.fromkeys(description.arguments, ""))
-    except TypeError as error:
-        raise SpiderError(f"{description.where}: {error}") from error
     kind = _kind(description)
     members: dict[str, Any] = {
         "__doc__": description.description or f"The spider of {file.name}.",

@@ -122,6 +122,13 @@ def test_items_of_json_with_pages_of_json(take):
     assert item.model_dump() == {"id": 1, "name": "N"}
 
 
+def test_a_pattern_reads_the_source_of_what_an_item_stands_in(take):
+    fields = "fields: {it: {regex: 'id\\W+(\\d)'}}"
+    assert take(f"items: {{each: {{jmespath: data}}, {fields}}}", JSON).items == [{"it": "1"}, {"it": "2"}]
+    assert take(f"items: {{each: div.q, {fields}}}", LIST).items == [{"it": "1"}, {"it": "2"}]
+    assert take(f"items: {{{fields}}}", LIST).items == [{"it": "1"}]
+
+
 def test_what_is_no_json_costs_the_page(take):
     with pytest.raises(ParseError, match="not JSON"):
         take("items: {each: {jmespath: data}, fields: {id: {jmespath: id}}}", "<p>")

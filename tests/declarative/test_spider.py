@@ -114,6 +114,12 @@ def test_of_a_sitemap_only_pages_are_fetched_that_something_is_taken_from(spider
     assert (http.max_body, http.timeout.total) == (64 * 2**20, 7.0)
 
 
+def test_wrong_settings_of_a_sitemap_are_told_as_all_others(spider):
+    made = spider("start: {sitemap: 'https://example.org/'}\nsettings: {http: 5}\n" + ITEMS)
+    with pytest.raises(SettingsError, match=r"^it\.yaml:2: http must be a mapping"):
+        load_settings(None, made.settings)
+
+
 # Kinds of page
 
 
