@@ -69,6 +69,14 @@ def imported_rooms(path):
                 yield (room if room in LAYERS else "__init__"), node.lineno
 
 
+def test_nothing_is_pickled():
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert {"pickle", "cloudpickle", "dill", "marshal", "shelve"}.isdisjoint(names), path
+
+
 def test_every_room_has_a_layer():
     assert {room_of(path) for path in MODULES} == set(LAYERS)
 

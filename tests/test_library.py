@@ -138,6 +138,19 @@ def test_an_exception_in_the_loop_ends_the_crawl(server):
             raise ZeroDivisionError
 
 
+def test_callbacks_may_block_while_others_run():
+    together = threading.Barrier(4)
+
+    class Blocking(scrapekit.Spider):
+        def parse(self, response):
+            together.wait(60)  # until three others have come as far
+            yield {"url": response.url}
+
+    with serve(site) as server:
+        urls = [f"{server.url}/{n}" for n in range(4)]
+        assert len(list(scrapekit.crawl(Blocking, start_urls=urls, settings=QUICK))) == 4
+
+
 @pytest.mark.parametrize("make", [lambda: scrapekit.crawl(Pages, start_urls=["http://127.0.0.1:1/"]), lambda: scrapekit.fetch(["http://127.0.0.1:1/"])])  # fmt: skip
 def test_what_was_never_begun_leaves_nothing(make):
     unused = make()
