@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import datetime
 from pathlib import Path
 from threading import Event, Lock
@@ -89,21 +89,12 @@ def ui_command(where: str, overrides: tuple[str, ...], settings_file: str | None
         ui = load_settings(settings_file, None, overrides).settings.ui
         server = Server(listen, ui.token, ui.hosts)
         shelf = Shelf(Path.cwd(), _why(Path.cwd()))
-        with _stopping(shelf.close), _stopping(server.close):
+        done = Event()
+        with closing(shelf), closing(server), Interrupts(done.set, done.set, "broken off"):
             server.start(shelf.page)
-            done = Event()
-            with Interrupts(done.set, done.set, "broken off"):
-                click.echo(f"the jobs of this folder are at {server.url()} (Ctrl-C ends it)")
-                done.wait()
+            click.echo(f"the jobs of this folder are at {server.url()} (Ctrl-C ends it)")
+            done.wait()
     return 0
-
-
-@contextmanager
-def _stopping(close: Callable[[], None]) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        close()
 
 
 def _why(root: Path) -> Callable[[str, str], str]:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import msgspec
 
 TEXT = "text/plain; charset=utf-8"
-JSON = "application/json"
 EVENTS = "text/event-stream"
 SAME = b": nothing new\n\n"
 """What a stream says now and then, so that one whose reader has gone is noticed."""
@@ -47,11 +46,6 @@ class Stream(NamedTuple):
 def text(status: int, line: str) -> Answer:
     """A line of text."""
     return Answer(status, TEXT, f"{line}\n".encode(errors="replace"))
-
-
-def json(value: object, status: int = 200) -> Answer:
-    """A value as JSON."""
-    return Answer(status, JSON, msgspec.json.encode(value))
 
 
 def event(name: str, value: object) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -94,6 +95,8 @@ class _Http(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False  # close() breaks the connections off instead
     request_queue_size = 32
+    allow_reuse_address = os.name == "posix"  # elsewhere it lets a second one listen on the same port
+    allow_reuse_port = False
     gate: Gate
     site: Site
 

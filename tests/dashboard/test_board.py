@@ -155,6 +155,22 @@ def test_a_ledger_that_cant_be_read_costs_the_urls_and_not_the_crawl(crawl, site
     assert "the dashboard shows no more URLs: frontier.sqlite: the job's state can't be read" in crawling.lines
 
 
+def test_a_ledger_that_is_not_there_costs_the_urls_and_not_the_crawl(crawl, site, monkeypatch):
+    from scrapekit.dashboard.trail import Trail
+    from scrapekit.errors import FrontierError
+
+    def fail(*_):
+        raise FrontierError("frontier.sqlite: the job's state can't be read")
+
+    monkeypatch.setattr(Trail, "__init__", fail)
+    with crawl() as crawling:
+        frame = crawling.page.wait(lambda frame: frame["numbers"]["in_flight"])
+        assert (frame["slowest"], frame["failing"]) == ([], [])
+        site.go.set()
+    assert crawling.code == 0
+    assert "the dashboard shows no URLs: frontier.sqlite: the job's state can't be read" in crawling.lines
+
+
 def test_what_is_not_there_is_not_found(crawl, site):
     with crawl() as crawling:
         for path in ("/nothing", "/static/page.js", "/../pyproject.toml", "/%2e%2e/pyproject.toml", "/jobs/x"):

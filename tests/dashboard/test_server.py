@@ -217,6 +217,31 @@ def test_closing_lets_go_of_everybody(serving):
         page.ask("/")
 
 
+def test_two_never_listen_on_one_port():
+    first = Server(Listen("127.0.0.1", 0))
+    try:
+        with pytest.raises(ConfigError, match="Address already in use: take another port, or 0 for any that is free"):
+            Server(first.listen)
+    finally:
+        first.close()
+    Server(first.listen).close()  # at once, though connections may linger
+
+
+def test_without_descriptors_it_waits_and_goes_on(serving, monkeypatch):
+    page = serving()
+    accept, tries = socket.socket.accept, []
+
+    def fail_twice(self):
+        tries.append(self)
+        if len(tries) < 3:
+            raise OSError(24, "Too many open files")
+        return accept(self)
+
+    monkeypatch.setattr(socket.socket, "accept", fail_twice)
+    assert page.ask("/").status == 200
+    assert len(tries) == 3
+
+
 def test_a_server_that_never_started_can_be_closed():
     Server(Listen("127.0.0.1", 0)).close()
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -179,6 +180,29 @@ def test_the_command_serves_until_ctrl_c(project, finished):
     assert (shown.returncode, out, err) == (0, "", "")
 
 
+def test_whoever_watches_is_let_go_when_the_command_ends(project, finished, monkeypatch, capsys):
+    start, seen = Server.start, []
+
+    def watch(server):
+        page = Page(server.url())
+        with page.events() as events:
+            seen.append(next(events))
+            os.kill(os.getpid(), signal.SIGINT)
+            seen.extend(events)
+
+    def started(server, site):
+        start(server, site)
+        watcher.append(threading.Thread(target=watch, args=(server,)))
+        watcher[0].start()
+
+    watcher = []
+    monkeypatch.setattr(Server, "start", started)
+    assert main(["ui", "0"]) == 0
+    watcher[0].join()
+    assert seen[0][1][0]["job"] == finished
+    assert capsys.readouterr().out.startswith("the jobs of this folder are at http://127.0.0.1:")
+
+
 @pytest.mark.parametrize("where", ["x", "99999", "a:b"])
 def test_the_command_refuses_what_is_no_address(project, where, capsys):
     assert main(["ui", where]) == 2
@@ -186,8 +210,6 @@ def test_the_command_refuses_what_is_no_address(project, where, capsys):
 
 
 def test_look_ups_come_one_at_a_time(project, finished, monkeypatch):
-    import threading
-
     from scrapekit.cli import ui, why
 
     entered, go = threading.Event(), threading.Event()
