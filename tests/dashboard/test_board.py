@@ -196,6 +196,17 @@ def test_what_is_no_address_is_refused(project, where, capsys):
     assert "ui.listen must be PORT or HOST:PORT" in capsys.readouterr().err
 
 
+def test_the_token_is_not_shown_among_the_settings(project, capsys):
+    assert main(["settings", "pages", "-s", "ui.token=0123456789abcdef"]) == 0
+    shown = capsys.readouterr().out
+    assert "0123456789abcdef" not in shown
+    assert "ui.token" in shown
+    assert main(["settings", "-s", "ui.token=secret"]) == 2
+    assert "ui.token must have at least 16 characters" in capsys.readouterr().err
+    assert main(["settings", "-s", "ui.hosts=[a.example, 'http://b']"]) == 2
+    assert "ui.hosts must be host names: 'http://b' has a scheme" in capsys.readouterr().err
+
+
 def test_metrics_can_be_served_alone(crawl, site):
     with crawl(ui="--metrics") as crawling:
         assert crawling.page.url.endswith("/metrics")
