@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from scrapekit.errors import OutputError
 
-_LIBRARIES = {"parquet": ("pyarrow",)}
+_LIBRARIES = {"parquet": ("pyarrow",), "postgres": ("sqlalchemy",), "remote": ("fsspec",)}
 
 
 def need(extra: str, target: str) -> None:

@@ -15,10 +15,18 @@ from typing import Any, BinaryIO, NamedTuple, cast
 import msgspec
 from lxml import etree
 
+from scrapekit.errors import OutputError
+from scrapekit.export.extras import need
+
 if sys.version_info >= (3, 14):  # pragma: no cover  (another Python)
     from compression import zstd
 else:
     from backports import zstd
+
+_OTHER_FORMATS = frozenset(
+    {".avro", ".bz2", ".db", ".feather", ".lz4", ".parquet", ".pickle", ".pkl", ".sqlite", ".tsv"}
+    | {".xls", ".xlsx", ".xz", ".yaml", ".yml", ".zip"}
+)
 
 Lines = Callable[[], Iterable[bytes]]
 """Gives the committed items from the first one on, each time it is called."""
@@ -32,18 +40,20 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]") 
 
 
 class Options(NamedTuple):
-    """What the settings say about formats.
+    """What the settings say about an output.
 
     Args:
         fields: The columns of a CSV or Parquet file; None: all that any item has, in the order in which they first
             came.
         spreadsheet_safe: Whether texts in a CSV that a spreadsheet would run as a formula get a ``'`` before them.
         compression: Of a Parquet file: ``zstd``, ``snappy``, ``gzip`` or ``none``.
+        max_outage: Seconds after which a database that takes nothing is given up.
     """
 
     fields: Sequence[str] | None = None
     spreadsheet_safe: bool = False
     compression: str = "zstd"
+    max_outage: float = 60.0
 
 
 class Format(NamedTuple):
@@ -74,6 +84,28 @@ def format_of(path: Path) -> Format | None:
     if write is None and packed == ".zst":
         write = _write_lines
     return None if write is None else Format(write, _PACKED[packed])
+
+
+def refuse_other_formats(path: Path) -> None:
+    """Raise OutputError where the name is of a format that is not written, or the library of one is not installed."""
+    form = format_of(path)
+    if form is not None:
+        if form.extra:
+            need(form.extra, str(path))
+        return
+    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
+    suffix = "".join(suffixes[:-1][-1:] if suffixes[-1:] == [".gz"] else suffixes[-1:])
+    if suffix in _OTHER_FORMATS:
+        raise OutputError(
+            f"{path}: {suffix} is not available; .jsonl, .csv, .json, .xml, each also with .gz or .zst, "
+            ".parquet, and - (stdout) are"
+        )
+
+
+def whole_format_of(path: Path) -> Format:
+    """The same where JSON Lines are made at the end, too."""
+    packed = path.suffix.lower() if path.suffix.lower() in _PACKED else ""
+    return format_of(path) or Format(_write_lines, _PACKED[packed])
 
 
 def _write_lines(lines: Lines, file: BinaryIO, options: Options) -> None:  # noqa: ARG001  (one signature)

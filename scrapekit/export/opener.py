@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from scrapekit.export.formats import Options
 from scrapekit.export.sink import Sink
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://").match
+_DATABASES = {"sqlite", "postgresql", "postgres", "mysql", "mariadb", "oracle", "mssql"}
+"""Schemes of SQLAlchemy; others have a ``+`` before their driver. All other schemes are fsspec's."""
 
 
 class Terms(NamedTuple):
@@ -30,7 +35,7 @@ class Terms(NamedTuple):
 
 
 class Opener(Protocol):
-    """Opens the outputs of one kind. ``TARGETS`` in output.py says which targets are of which kind."""
+    """Opens the outputs of one kind. ``opener_of`` in output.py says which targets are of which kind."""
 
     def open(self, target: str, terms: Terms) -> Sink:
         """Open the output of a new crawl, locked against others where that can be.
@@ -54,3 +59,15 @@ class Opener(Protocol):
             OutputError: It can't be opened.
         """
         ...
+
+
+def scheme_of(target: str | Path) -> str:
+    """The scheme of a URL, in lower case (RFC 3986, 3.1); empty for a path and for ``-``."""
+    found = _SCHEME(str(target))
+    return found[1].lower() if found else ""
+
+
+def is_table(target: str | Path) -> bool:
+    """Whether it is a table of a database. Jobs can share one: each knows its rows."""
+    scheme = scheme_of(target)
+    return "+" in scheme or scheme in _DATABASES

@@ -1,7 +1,7 @@
 """Opening an output, whatever kind it is: for a new crawl, or again for one that goes on.
 
-A new kind of output is an :class:`Opener`, and an entry in :data:`TARGETS` (by the scheme of a URL) or a format in
-formats.py (by the suffix of a file).
+A new kind of output is an :class:`Opener` that :func:`opener_of` knows by the scheme of a URL, or a format in
+formats.py, by the suffix of a file.
 """
 
 from __future__ import annotations
@@ -10,18 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scrapekit.errors import OutputError
-from scrapekit.export.formats import Options, format_of
+from scrapekit.export.extras import need
+from scrapekit.export.formats import Options, format_of, refuse_other_formats
 from scrapekit.export.linefile import open_lines, resume_lines
 from scrapekit.export.lines import FileSink, StreamSink
-from scrapekit.export.opener import Opener, Terms
+from scrapekit.export.opener import Opener, Terms, is_table, scheme_of
 from scrapekit.export.sink import Sink
 from scrapekit.export.spool import SpooledFiles
+from scrapekit.safe import masked
 
-_OTHER_FORMATS = frozenset(
-    {".avro", ".bz2", ".db", ".feather", ".lz4", ".parquet", ".pickle", ".pkl", ".sqlite", ".tsv"}
-    | {".xls", ".xlsx", ".xz", ".yaml", ".yml", ".zip"}
-)
 _DEFAULTS = Options()
 
 
@@ -94,7 +91,7 @@ class LineFiles:
 
     def open(self, target: str, terms: Terms) -> FileSink | StreamSink:
         """See :func:`open_lines`; a name of a format that we don't write is refused."""
-        _refuse_other_formats(Path(target))
+        refuse_other_formats(Path(target))
         return open_lines(target, terms)
 
     def resume(self, target: str, committed: Mapping[str, Any], terms: Terms, *, whole: bool) -> FileSink | StreamSink:
@@ -102,33 +99,19 @@ class LineFiles:
         return resume_lines(target, committed, terms, whole=whole)
 
 
-TARGETS: dict[str, Opener] = {}
-"""By the scheme of their URLs, in lower case, the outputs that are no files here."""
-
 _LINES, _SPOOLED = LineFiles(), SpooledFiles()
 
 
 def opener_of(target: str | Path) -> Opener:
-    """Who opens ``target``: a path, ``-`` for stdout, or a URL.
+    """Who opens ``target``: a path, ``-`` for stdout, or a URL. Raises OutputError where a library is missing."""
+    scheme = scheme_of(target)
+    if not scheme:
+        return _LINES if format_of(Path(target)) is None else _SPOOLED
+    if is_table(target):
+        from scrapekit.export.database import Tables  # noqa: PLC0415  (most outputs are files)
 
-    Raises:
-        OutputError: The scheme of the URL is not known here.
-    """
-    scheme, is_url, _ = str(target).partition("://")
-    if is_url and scheme.isalnum():
-        opener = TARGETS.get(scheme.lower())
-        if opener is None:
-            known = ", ".join(f"{name}://" for name in TARGETS) or "none"
-            raise OutputError(f"{target}: there is no output {scheme}://; there are: {known}; or write to a file")
-        return opener
-    return _LINES if format_of(Path(target)) is None else _SPOOLED
+        return Tables()
+    need("remote", masked(str(target)))
+    from scrapekit.export.remote import RemoteFiles  # noqa: PLC0415  (an extra)
 
-
-def _refuse_other_formats(path: Path) -> None:
-    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
-    suffix = "".join(suffixes[:-1][-1:] if suffixes[-1:] == [".gz"] else suffixes[-1:])
-    if suffix in _OTHER_FORMATS:
-        raise OutputError(
-            f"{path}: {suffix} is not available; .jsonl, .csv, .json, .xml, each also with .gz or .zst, "
-            ".parquet, and - (stdout) are"
-        )
+    return RemoteFiles()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scrapekit.errors import ExportError
+from scrapekit.export.opener import scheme_of
 
 
 def write_rejected(path: Path, records: Iterator[str], *, append: bool = False) -> bool:
@@ -40,9 +41,9 @@ def write_rejected(path: Path, records: Iterator[str], *, append: bool = False) 
 
 
 def rejected_beside(output: str | Path) -> Path | None:
-    """The file beside an output: ``books.rejected.jsonl`` beside ``books.csv.gz``; None beside stdout and devices."""
+    """The file beside an output: ``books.rejected.jsonl`` beside ``books.csv.gz``; None beside all that is no file."""
     path = Path(output)
-    if str(path) == "-" or (path.exists() and not path.is_file()):
+    if str(path) == "-" or scheme_of(output) or (path.exists() and not path.is_file()):
         return None
     if path.suffix in (".gz", ".zst"):
         path = path.with_suffix("")

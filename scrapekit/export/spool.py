@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scrapekit.errors import ExportError, OutputError
-from scrapekit.export.extras import need
-from scrapekit.export.formats import Format, Options, format_of
+from scrapekit.export.formats import Format, Options, format_of, refuse_other_formats
 from scrapekit.export.linefile import make_folder, open_lines, resume_lines
 from scrapekit.export.lines import FileSink
 from scrapekit.export.opener import Terms
@@ -23,14 +22,14 @@ class SpooledFiles:
         path = Path(target)
         if terms.parents:
             make_folder(path.parent, fsync=terms.fsync)
-        _check_library(path)
+        refuse_other_formats(path)
         _check_target(path, overwrite=terms.overwrite)
         return _spooled(path, open_lines(str(terms.spool or _beside(path)), Terms(True, fsync=terms.fsync)), terms)
 
     def resume(self, target: str, committed: Mapping[str, Any], terms: Terms, *, whole: bool) -> SpooledSink:
         """Open the spool again."""
         path = Path(target)
-        _check_library(path)
+        refuse_other_formats(path)
         return _spooled(path, resume_lines(str(terms.spool or _beside(path)), committed, terms, whole=whole), terms)
 
 
@@ -119,12 +118,6 @@ def _sync(path: Path) -> None:
 def _beside(path: Path) -> Path:
     """A spool that nobody takes for the output."""
     return path.with_name(f".{path.name}.spool")
-
-
-def _check_library(path: Path) -> None:
-    form = format_of(path)
-    if form is not None and form.extra:
-        need(form.extra, str(path))
 
 
 def _check_target(path: Path, *, overwrite: bool) -> None:

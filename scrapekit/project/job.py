@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct, field
 
 from scrapekit.errors import FrontierError, JobNotFound
+from scrapekit.export import is_table
 from scrapekit.project.joblock import JobLock
 from scrapekit.settings import OutputSettings
 
@@ -71,6 +72,11 @@ class Record(Struct, kw_only=True):
     def names(self) -> list[str]:
         """What to call for with ``scrapekit crawl``."""
         return self.sources or [self.source or self.spider]
+
+    @property
+    def exclusive(self) -> list[str]:
+        """Those that no other job may have written to since: all but tables that were not emptied."""
+        return [output.path for output in self.outputs if output.overwrite or not is_table(output.path)]
 
     @property
     def resumable(self) -> bool:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from scrapekit.errors import FrontierError, JobLocked, JobNotFound, OutputError
-from scrapekit.export import format_of
+from scrapekit.export import format_of, is_table, scheme_of
 from scrapekit.project.job import Job, Record
 from scrapekit.project.joblock import is_locked
 from scrapekit.settings import OutputSettings
@@ -72,7 +72,7 @@ class Jobs:
             record.outputs = list(outputs(job.id))
             self._refuse_the_same(record.paths)
             for output in record.outputs:
-                if not output.overwrite:
+                if not (output.overwrite or is_table(output.path)):
                     self._refuse_to_append(output.path)
             job.save()
         except BaseException:
@@ -117,7 +117,7 @@ class Jobs:
         Raises:
             JobLocked: One of them is being run. (Its output is locked too, so ``by`` can't have opened that.)
         """
-        claims = (job for path in by.record.paths for job in self._claiming(path) if job != by.id)
+        claims = (job for path in by.record.exclusive for job in self._claiming(path) if job != by.id)
         replaced = list(dict.fromkeys(claims))
         for job in replaced:
             with Job(self._folder / job) as other:
@@ -185,7 +185,7 @@ class Jobs:
         return [
             other
             for other, record in self.all()
-            if record.created > job.record.created and own & self._resolved(record.paths)
+            if record.created > job.record.created and own & self._resolved(record.exclusive)
         ]
 
     def _resolved(self, paths: Sequence[str]) -> set[Path]:
@@ -231,7 +231,7 @@ class Jobs:
     def _claiming(self, output: str) -> Iterator[str]:
         """Unfinished jobs that write to this file."""
         path = self._root / output
-        at_the_end = format_of(path) is not None  # then the file need not be there yet
+        at_the_end = bool(scheme_of(output)) or format_of(path) is not None  # then the file need not be there yet
         if output != "-" and (at_the_end or path.is_file()):
             for job, record in self._unfinished():
                 if any(

@@ -23,7 +23,7 @@ from scrapekit.export import (
 )
 from scrapekit.settings import ExportSettings, OutputSettings
 
-_FORMAT_KEYS = ("fields", "spreadsheet_safe", "parquet_compression")
+_FORMAT_KEYS = ("fields", "spreadsheet_safe", "parquet_compression", "max_outage")
 
 
 class JobFiles(Protocol):
@@ -154,7 +154,7 @@ def formed_as(export: ExportSettings, outputs: Sequence[OutputSettings]) -> list
 
 
 def _options(output: OutputSettings) -> Options:
-    return Options(output.fields, output.spreadsheet_safe, output.parquet_compression)
+    return Options(output.fields, output.spreadsheet_safe, output.parquet_compression, output.max_outage)
 
 
 def spool_of(first: Path, number: int) -> Path:

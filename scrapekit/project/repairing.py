@@ -13,7 +13,7 @@ from msgspec import Struct
 from scrapekit.engine import Frontier, Stats
 from scrapekit.engine.schema import DONE, FAILED, PENDING
 from scrapekit.errors import FrontierError, JobNotFound, OutputMismatch
-from scrapekit.export import format_of, groups_intact, positions
+from scrapekit.export import format_of, groups_intact, positions, scheme_of
 from scrapekit.project.job import Job
 from scrapekit.project.outputs import spool_of
 
@@ -84,7 +84,7 @@ def _intact(job: Job, root: Path, groups: list[tuple[dict[str, Any], bytes]]) ->
     found = []
     for number, output in enumerate(job.record.paths):
         path = root / output
-        if format_of(path) is not None:
+        if scheme_of(output) or format_of(path) is not None:
             path = spool_of(job.spool_path, number)
         written = []
         for group, digest in groups:

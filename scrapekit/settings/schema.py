@@ -290,6 +290,7 @@ class OutputSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     fields: tuple[str, ...] | None = None
     spreadsheet_safe: bool = False
     parquet_compression: Literal["zstd", "snappy", "gzip", "none"] = "zstd"
+    max_outage: Seconds = 60.0
     overwrite: bool = False
 
 

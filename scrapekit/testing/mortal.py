@@ -10,12 +10,14 @@ import os
 import runpy
 import signal
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from scrapekit.engine import Frontier
 from scrapekit.export import lines, spool
+from scrapekit.export.database.connection import Connection
+from scrapekit.export.database.table import Table
 
 POINTS = (
     "before append",
@@ -26,6 +28,7 @@ POINTS = (
     "after COMMIT",
 )
 AT_THE_END = ("mid-finalise", "before rename", "after rename")
+LOADING = ("mid-load", "before load COMMIT", "after load COMMIT")  # of a database
 VARIABLE = "SCRAPEKIT_FAILPOINT"
 
 
@@ -38,8 +41,9 @@ class Failpoint:
 
     def __init__(self, text: str) -> None:
         self.name, _, count = text.rpartition(":")
-        if self.name not in (*POINTS, *AT_THE_END) or not count.isdigit():
-            raise SystemExit(f"{VARIABLE}={text}: not NAME:COUNT with a name of {', '.join((*POINTS, *AT_THE_END))}")
+        names = (*POINTS, *AT_THE_END, *LOADING)
+        if self.name not in names or not count.isdigit():
+            raise SystemExit(f"{VARIABLE}={text}: not NAME:COUNT with a name of {', '.join(names)}")
         self._left = int(count)
 
     def reached(self, name: str) -> None:
@@ -113,6 +117,45 @@ def install(point: Failpoint) -> None:
         return renamed
 
     Path.replace = rename  # type: ignore[assignment,method-assign]
+    install_loading(point)
+
+
+class MortalConnection:
+    """A connection to a database that items are loaded into, with failpoints for the loader's thread."""
+
+    def __init__(self, connection: Connection, point: Failpoint) -> None:
+        self._connection = connection
+        self._point = point
+        self._inserted = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def insert(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows."""
+        self._point.reached("mid-load")
+        self._connection.insert(sql, rows)
+        self._inserted = True
+
+    def commit(self) -> None:
+        """Commit them, or something else."""
+        loaded, self._inserted = self._inserted, False
+        if loaded:
+            self._point.reached("before load COMMIT")
+        self._connection.commit()
+        if loaded:
+            self._point.reached("after load COMMIT")
+
+
+def install_loading(point: Failpoint) -> None:
+    """Put the failpoints around what a database is given."""
+    prepare = Table.prepare
+
+    def prepare_and_die(table: Table) -> None:
+        prepare(table)
+        table._db = MortalConnection(table._db, point)  # noqa: SLF001
+
+    Table.prepare = prepare_and_die  # type: ignore[assignment,method-assign]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from scrapekit.testing import SampleSite, serve
 from scrapekit.testing.killer import Campaign
 from scrapekit.testing.killer import __main__ as command
 from scrapekit.testing.killer.verdict import Verdict
-from scrapekit.testing.mortal import AT_THE_END, POINTS, VARIABLE
+from scrapekit.testing.mortal import AT_THE_END, LOADING, POINTS, VARIABLE
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="there is no SIGSTOP here")
 
@@ -26,7 +26,8 @@ def project(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("fleet", "output"), [("threads", "out.csv"), ("threads", "out.json"), ("processes:2", "out.jsonl.gz")]
+    ("fleet", "output"),
+    [("threads", "out.csv"), ("threads", "out.json"), ("processes:2", "out.jsonl.gz"), ("threads", "out.db")],
 )
 def test_a_crawl_that_is_killed_over_and_over_gives_a_whole_output(fleet, output, project):
     tally = Campaign(project, seed=1, fleet=fleet, books=60).run(6, [output])
@@ -36,14 +37,15 @@ def test_a_crawl_that_is_killed_over_and_over_gives_a_whole_output(fleet, output
     assert tally.refetched
 
 
-@pytest.mark.parametrize("point", [*POINTS, *AT_THE_END])
+@pytest.mark.parametrize("point", [*POINTS, *AT_THE_END, *LOADING])
 def test_each_failpoint_is_reached_and_nothing_is_lost_there(point, project):
     site = SampleSite(books=30, retry_after=0)
+    target, name = ("sqlite:///out.db?table=books", "out.db") if point in LOADING else ("out.csv", "out.csv")
     with serve(site) as server:
         arguments = [sys.executable, "-m", "scrapekit.testing.mortal", "crawl", "books"]
         environment = {**os.environ, "PYTHONPATH": str(command._ROOT), VARIABLE: f"{point}:1"}
         first = subprocess.run(
-            [*arguments, "-a", f"url={server.url}/", "-O", "out.csv", "-s", "retry.backoff.initial=0"],
+            [*arguments, "-a", f"url={server.url}/", "-O", target, "-s", "retry.backoff.initial=0"],
             cwd=project, env=environment, capture_output=True, text=True,
         )  # fmt: skip
         assert first.returncode == -signal.SIGKILL, first.stderr
@@ -51,7 +53,7 @@ def test_each_failpoint_is_reached_and_nothing_is_lost_there(point, project):
             [*arguments, "--resume"], cwd=project, env=environment | {VARIABLE: ""}, capture_output=True, text=True
         )
         assert again.returncode == 0, again.stderr
-        assert Verdict.on(project / "out.csv", site.expected_books(f"{server.url}/")) == Verdict()
+        assert Verdict.on(project / name, site.expected_books(f"{server.url}/")) == Verdict()
 
 
 def test_a_failpoint_that_does_not_exist_is_refused(project):

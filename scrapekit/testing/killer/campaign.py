@@ -18,7 +18,7 @@ from msgspec import Struct, field
 from scrapekit.project.job import Record
 from scrapekit.testing.application import Reply, RequestView
 from scrapekit.testing.killer.verdict import Verdict
-from scrapekit.testing.mortal import AT_THE_END, POINTS, VARIABLE
+from scrapekit.testing.mortal import AT_THE_END, LOADING, POINTS, VARIABLE
 from scrapekit.testing.samplesite import SampleSite
 from scrapekit.testing.server import serve
 
@@ -114,14 +114,15 @@ class Campaign:
     def _crawl(self, url: str, output: Path, kills: int) -> None:
         """One crawl with about a dozen kills, to its end."""
         tally, begun = self.tally, [len(self._log)]
-        first = ["books", "-a", f"url={url}", "-O", str(output), "--fleet", self._fleet, *_SETTINGS]
+        first = ["books", "-a", f"url={url}", "-O", _target(output), "--fleet", self._fleet, *_SETTINGS]
         arguments = first
-        at_the_end = iter(AT_THE_END if output.suffix != ".jsonl" and ".jsonl" not in output.suffixes else ())
+        points = POINTS + LOADING if output.suffix == ".db" else POINTS
+        at_the_end = iter(() if output.suffix in {".jsonl", ".db"} or ".jsonl" in output.suffixes else AT_THE_END)
         for _ in range(self._dice.randint(8, 14)):
             if tally.kills >= kills:
                 break
             kind = "failpoint" if self._dice.random() < 0.4 else "moment"
-            name = f"{self._dice.choice(POINTS)}:{self._dice.randint(1, 4)}" if kind == "failpoint" else ""
+            name = f"{self._dice.choice(points)}:{self._dice.randint(1, 4)}" if kind == "failpoint" else ""
             if not self._killed(arguments, name):
                 break
             begun.append(len(self._log))
@@ -208,6 +209,11 @@ class Campaign:
             if start != begun[0]:
                 self.tally.refetched.append(sum(target in seen for target in targets[start:end]))
             seen.update(targets[start:end])
+
+
+def _target(output: Path) -> str:
+    """The table of a database, for a ``.db``; otherwise the file."""
+    return f"sqlite:///{output}?table=books" if output.suffix == ".db" else str(output)
 
 
 def _children(pid: int) -> list[int]:

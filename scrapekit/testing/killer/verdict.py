@@ -6,8 +6,10 @@ import csv
 import gzip
 import io
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,13 +24,15 @@ class Verdict(NamedTuple):
 
     @classmethod
     def on(cls, output: Path, expected: Iterable[dict[str, Any]]) -> Verdict:
-        """Compare an output, ``.jsonl``, ``.json`` or ``.csv``, packed or not, with the items that must be in it."""
+        """Compare an output, ``.jsonl``, ``.json`` or ``.csv``, packed or not, or ``.db``, with what must be in it."""
         content = output.read_bytes() if output.exists() else b""
         try:
             content = gzip.decompress(content) if output.suffix == ".gz" else content
         except (OSError, EOFError):
             return cls(torn=1)
         suffix = output.suffixes[0]
+        if suffix == ".db":
+            content = b"".join(json.dumps(row).encode() + b"\n" for row in _rows(output))
         wanted = {_canonical(_flat(item) if suffix == ".csv" else item) for item in expected}
         found: Counter[str] = Counter()
         torn = 0
@@ -53,6 +57,16 @@ class Verdict(NamedTuple):
             torn=torn,
             strange=len(found.keys() - wanted),
         )
+
+
+def _rows(database: Path) -> list[dict[str, Any]]:
+    """The items in the table ``books`` of a SQLite database; a column that is null stands for a field that is."""
+    with closing(sqlite3.connect(database)) as db:
+        db.row_factory = sqlite3.Row
+        return [
+            {name: row[name] for name in row.keys() if name not in {"_job", "_n"}}  # noqa: SIM118  (a Row iterates values)
+            for row in db.execute("SELECT * FROM books")
+        ]
 
 
 def _canonical(item: Any) -> str:

@@ -1,0 +1,282 @@
+"""Files elsewhere: in memory, on a file system that fails, and in real processes that are killed by file://."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import fsspec
+import msgspec
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import _registry
+from pyarrow import parquet
+
+import scrapekit
+from scrapekit import Spider
+from scrapekit.errors import ExportError, OutputError
+from scrapekit.export import extras, open_output, resume_output
+from scrapekit.testing import SampleSite, serve
+from scrapekit.testing.mortal import VARIABLE
+
+ROOT = Path(__file__).parents[2]
+ITEMS = [{"a": 1, "b": "ä"}, {"a": 2, "c": [1]}]
+LINES = [msgspec.json.encode(item) for item in ITEMS]
+
+
+class Troubled(MemoryFileSystem):
+    """A store in memory that can fail, and tells what it was asked to do."""
+
+    protocol = "troubled"
+    store: dict = {}
+    pseudo_dirs = [""]
+    fails: list = []  # names of what is to fail, once each
+    done: list = []
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol(path.partition("://")[2] or path)
+
+    def _step(self, name, path):
+        self.done.append((name, path))
+        if name in self.fails:
+            self.fails.remove(name)
+            raise OSError(f"no {name} today\nsecret line at troubled://user:hidden@host")
+
+    def put_file(self, lpath, rpath, **kwargs):
+        self._step("put", rpath)
+        super().put_file(lpath, rpath, **kwargs)
+
+    def mv(self, path1, path2, **kwargs):
+        self._step("mv", path2)
+        super().mv(path1, path2, **kwargs)
+
+    def exists(self, path, **kwargs):
+        self._step("exists", path)
+        return super().exists(path, **kwargs)
+
+
+class Immovable(Troubled):
+    protocol = "immovable"
+
+    def mv(self, path1, path2, **kwargs):
+        raise NotImplementedError
+
+
+class Store(Troubled):
+    """One where an upload shows when it is complete, as in s3://."""
+
+    protocol = ("s3", "s3a")
+
+
+for kind in (Troubled, Immovable):
+    fsspec.register_implementation(kind.protocol, kind, clobber=True)
+
+
+@pytest.fixture(autouse=True)
+def _stores():
+    yield
+    for kind in (MemoryFileSystem, Troubled):
+        kind.store.clear()
+        kind.pseudo_dirs[:] = [""]
+    Troubled.fails.clear()
+    Troubled.done.clear()
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """Where files lie that nobody is to see."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    return tmp_path / "tmp"
+
+
+def sent(url, lines=LINES, **options):
+    """What a reader finds after a whole crawl, where there was nothing before its end."""
+    fs, path = fsspec.core.url_to_fs(url)
+    before = fs.cat_file(path) if fs.exists(path) else None
+    sink = open_output(url, **options)
+    sink.append(lines)
+    sink.flush()
+    sink.committed()
+    assert (fs.cat_file(path) if fs.exists(path) else None) == before
+    sink.finish()
+    sink.close()
+    return fs.cat_file(path)
+
+
+def test_a_file_elsewhere_is_sent_whole_at_the_end(temporary):
+    data = sent("memory://bucket/a/items.jsonl")
+    assert data == b"".join(line + b"\n" for line in LINES)
+    assert fsspec.filesystem("memory").find("/bucket") == ["/bucket/a/items.jsonl"]
+    assert not list(temporary.iterdir())
+
+
+def test_any_format_can_be_sent(temporary):
+    assert json.loads(sent("memory://b/x.json")) == ITEMS
+    assert next(csv.reader(io.StringIO(sent("memory://b/x.csv").decode()))) == ["a", "b", "c"]
+    assert gzip.decompress(sent("memory://b/x.jsonl.gz")) == b"".join(line + b"\n" for line in LINES)
+    assert gzip.decompress(sent("memory://b/x.csv.gz")) == sent("memory://b/y.csv")
+    assert sent("memory://b/x.xml").startswith(b"<?xml")
+    assert parquet.read_table(io.BytesIO(sent("memory://b/x.parquet"))).num_rows == 2
+    assert sent("memory://b/data") == sent("memory://b/other.txt")
+    assert not list(temporary.iterdir())
+
+
+def test_what_is_there_can_not_be_appended_to_but_overwritten():
+    sent("memory://b/x.jsonl")
+    with pytest.raises(OutputError, match=r"^memory://b/x.jsonl: can't be appended to, .* overwrite it with -O"):
+        open_output("memory://b/x.jsonl")
+    assert sent("memory://b/x.jsonl", LINES[:1], overwrite=True) == LINES[0] + b"\n"
+
+
+@pytest.mark.parametrize("step", ["put", "mv"])
+def test_a_file_that_could_not_be_sent_is_sent_by_the_next_run(tmp_path, step):
+    spool = tmp_path / "items.jsonl"
+    sink = open_output("troubled://b/x.csv", spool=spool)
+    sink.append(LINES)
+    Troubled.fails.append(step)
+    with pytest.raises(ExportError, match=f"^troubled://b/x.csv: can't be sent: no {step} today") as caught:
+        sink.finish()
+    assert "\n" not in str(caught.value)
+    assert "hidden" not in str(caught.value)
+    position = sink.position()
+    sink.close()
+    fs = fsspec.filesystem("troubled")
+    assert fs.find("/b") == []
+    resumed = resume_output("troubled://b/x.csv", position, spool=spool)
+    resumed.finish()
+    resumed.finish()
+    resumed.close()
+    assert fs.find("/b") == ["/b/x.csv"]
+    assert fs.cat_file("/b/x.csv").startswith(b"a,b,c\r\n1,")
+    assert list(tmp_path.iterdir()) == [spool]
+
+
+def test_a_file_system_that_can_not_move_files_gets_it_in_one_go():
+    assert sent("immovable://b/x.jsonl") == b"".join(line + b"\n" for line in LINES)
+    assert [each for each in Troubled.done if each[0] == "put"][-1] == ("put", "/b/x.jsonl")
+
+
+def test_a_store_where_uploads_show_when_they_are_complete_gets_it_in_one_go(monkeypatch):
+    monkeypatch.setitem(_registry, "s3", Store)
+    assert sent("s3://b/x.jsonl") == b"".join(line + b"\n" for line in LINES)
+    assert [name for name, _ in Troubled.done if name != "exists"] == ["put"]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("https://u:hidden@example.org/x.jsonl", "the web can't be written to"),
+        ("nosuch://x/y.jsonl", "the output can't be opened: Protocol not known: nosuch"),
+        ("hdfs://x/y.jsonl", "the output can't be opened|needs a library"),
+        ("gs://x/y.jsonl", "gs:// needs a library that is not installed here: .*gcsfs"),
+        ("memory://b/x.xlsx", r"\.xlsx is not available"),
+        ("file:///no/such/folder/x.jsonl", "the folder /no/such/folder does not exist; create it first"),
+    ],
+    ids=["the web", "a typo", "hdfs", "no library", "no format", "no folder"],
+)
+def test_what_can_not_be_used_is_one_line_at_the_start(url, said, temporary):
+    with pytest.raises(OutputError, match=said) as caught:
+        open_output(url)
+    assert "\n" not in str(caught.value)
+    assert "hidden" not in str(caught.value)
+    assert not list(temporary.iterdir())
+
+
+def test_a_store_that_can_not_be_reached_is_found_at_the_start():
+    Troubled.fails.append("exists")
+    with pytest.raises(OutputError, match="^troubled://b/x.jsonl: the output can't be opened: no exists today"):
+        open_output("troubled://b/x.jsonl")
+
+
+def test_where_fsspec_is_missing_one_line_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)
+    with pytest.raises(OutputError, match=r"needs fsspec, .* pip install '\.\[remote\]'"):
+        open_output("s3://u:hidden@b/x.jsonl")
+
+
+def test_folders_are_made_where_the_settings_name_them(tmp_path):
+    open_output(f"file://{tmp_path}/a/b/x.jsonl", parents=True).close()
+    sink = open_output(f"file://{tmp_path}/a/b/x.jsonl", parents=True)
+    sink.append(LINES)
+    sink.finish()
+    sink.close()
+    assert (tmp_path / "a" / "b" / "x.jsonl").read_bytes() == b"".join(line + b"\n" for line in LINES)
+
+
+class Books(Spider):
+    def parse(self, response):
+        yield {"url": response.url, "path": object()} if response.url.endswith("missing") else {"url": response.url}
+
+
+def test_the_library_sends_files_too(temporary):
+    with serve(SampleSite(books=5, retry_after=0)) as server:
+        report = scrapekit.run(Books, output="memory://b/books.csv", start_urls=[f"{server.url}/"])
+        assert report.output == "memory://b/books.csv"
+        assert fsspec.filesystem("memory").cat_file("/b/books.csv").startswith(b"url\r\nhttp://127.")
+        Troubled.fails.append("put")
+        with pytest.raises(ExportError, match="no put today"):
+            scrapekit.run(Books, output="troubled://b/books.csv", start_urls=[f"{server.url}/"])
+    assert not list(temporary.iterdir())
+
+
+def test_a_crawl_that_is_killed_over_and_over_sends_whole_files_that_hold_each_item_once(tmp_path):
+    (tmp_path / "spiders").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "spiders" / "books.py").write_bytes((ROOT / "spiders" / "books.py").read_bytes())
+    out = tmp_path / "out"
+    site = SampleSite(books=40, retry_after=0)
+
+    def run(*arguments, point=""):
+        return subprocess.run(
+            [sys.executable, "-m", "scrapekit.testing.mortal", "crawl", "books", *arguments],
+            env={**os.environ, "PYTHONPATH": str(ROOT), VARIABLE: point, "NO_COLOR": "1"}, cwd=tmp_path,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100,
+        )  # fmt: skip
+
+    with serve(site) as server:
+        url = f"{server.url}/"
+        outputs = [word for name in ("a.jsonl", "b.csv.gz", "c.parquet") for word in ("-o", f"file://{out}/{name}")]
+        arguments = ["-a", f"url={url}", *outputs, "-s", "crawl.quarantine_after=100", "-s", "throttle.maxsize=3"]
+        points = (
+            "before COMMIT:3",
+            "torn append:2",
+            "mid-finalise:1",
+            "before rename:2",
+            "after rename:2",
+            "mid-finalise:3",
+        )
+        for point in points:
+            ran = run(*arguments, point=point)
+            assert ran.returncode == -signal.SIGKILL, ran.stderr
+            arguments = ["--resume"]
+            if point.endswith(("COMMIT:3", "append:2")):
+                assert not list(out.iterdir())
+        out.rename(tmp_path / "away")
+        (tmp_path / "out").write_text("in its place")
+        failed = run("--resume")
+        assert failed.returncode == 1
+        assert "can't be sent: " in failed.stderr
+        assert "to go on: scrapekit crawl books --resume " in failed.stderr
+        out.unlink()
+        (tmp_path / "away").rename(out)
+        done = run("--resume")
+        assert done.returncode == 0, done.stderr
+        again = run("-a", f"url={url}", "-o", f"file://{out}/a.jsonl")
+        assert again.returncode == 2
+        assert "can't be appended to" in again.stderr
+        expected = sorted(book["url"] for book in site.expected_books(url))
+    lines = [json.loads(line) for line in (out / "a.jsonl").read_bytes().splitlines()]
+    assert sorted(line["url"] for line in lines) == expected
+    with gzip.open(out / "b.csv.gz", "rt", newline="") as file:
+        assert [row["url"] for row in csv.DictReader(file)] == [line["url"] for line in lines]
+    assert parquet.read_table(out / "c.parquet").to_pylist() == lines
+    assert sorted(path.name for path in out.iterdir()) == ["a.jsonl", "b.csv.gz", "c.parquet"]
