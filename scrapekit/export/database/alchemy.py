@@ -143,7 +143,7 @@ def _errors() -> Iterator[None]:
                 error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.InternalError
             )
         raise (Unreachable if passing else Refused)(_line(said or error)) from error
-    except (sa.exc.SQLAlchemyError, OverflowError, UnicodeError) as error:
+    except sa.exc.SQLAlchemyError as error:
         raise Refused(_line(error)) from error
 
 

@@ -145,5 +145,3 @@ def _errors() -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise (Unreachable if is_passing(error) else Refused)(str(error)) from error
-    except (OverflowError, UnicodeError) as error:
-        raise Refused(str(error)) from error

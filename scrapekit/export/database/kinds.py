@@ -31,6 +31,11 @@ def joined(one: Kind | None, other: Kind) -> Kind:
     return "float" if {one, other} == {"int", "float"} else "text"
 
 
+def takes(column: Kind, kind: Kind) -> bool:
+    """Whether a column takes values of a kind."""
+    return joined(column, kind) == column
+
+
 def stored(value: Any, kind: Kind) -> Any:
     """A value as a column of a kind that takes it gets it: JSON where it is no text itself."""
     if value is None or isinstance(value, str):

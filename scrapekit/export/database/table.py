@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from scrapekit.export.database.connection import Connection, Refused, Unreachable
-from scrapekit.export.database.kinds import Kind, joined, kind_of, stored
+from scrapekit.export.database.kinds import Kind, joined, kind_of, stored, takes
 from scrapekit.export.database.names import JOB, NUMBER, OUTBOX, is_name, places
 
 logger = logging.getLogger("scrapekit")
@@ -207,8 +207,11 @@ class Table:
 
     def _check(self, column: str, kind: Kind | None) -> None:
         """See to it that a column takes values of a kind."""
+        if kind is None or takes(self._columns[column], kind):
+            return
+        self._look()  # another crawl may have widened it, and must not see it narrow again
         there = self._columns[column]
-        wanted = there if kind is None else joined(there, kind)
+        wanted = joined(there, kind)
         if wanted == there:
             return
         if self._db.dialect != "postgresql":
@@ -224,8 +227,8 @@ class Table:
         except Refused:
             self._db.rollback()
             self._look()
-            if self._columns.get(column) not in {kind, "any"}:  # another crawl may have changed it just now
-                raise
+            if column not in self._columns or not takes(self._columns[column], kind):
+                raise  # it was not another crawl that has changed it just now
         self._look()
 
     def _row(self, job: str, number: int, item: Mapping[str, Any]) -> dict[str, Any]:

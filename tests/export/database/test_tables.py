@@ -166,6 +166,8 @@ def test_what_was_not_committed_is_never_inserted(database, tmp_path):
     committed = sink.position()
     sink.committed()
     sink.append(encoded([{"a": "never committed"}]))
+    sink.finish()
+    assert rows(database, "a") == [(1,)]
     sink.close()
     resumed = resume_output(database.url, committed, spool=spool)
     assert resumed.cut > 0
@@ -349,3 +351,19 @@ def test_an_output_of_another_format_is_not_gone_on_with(database, tmp_path):
     with pytest.raises(OutputMismatch, match="was of another format"):
         resume_output(database.url, sink.position(), spool=tmp_path / "items.jsonl")
     sink.close()
+
+
+def test_two_crawls_at_once_make_the_same_columns(database):
+    first, second = open_output(database.url), open_output(database.url)
+    for sink in (first, second):  # both have seen the table without a column
+        sink.committed()
+        sink.finish()
+    for value in (1, "one", 0.5):
+        for sink in (first, second):
+            sink.append(encoded([{"x": value}]))
+            sink.committed()
+            sink.finish()
+    for sink in (first, second):
+        sink.close()
+    found = sorted(str(row[0]) for row in database.run("SELECT x FROM items"))
+    assert found == ["0.5", "0.5", "1", "1", "one", "one"]
