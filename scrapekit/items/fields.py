@@ -187,13 +187,18 @@ def _href(page: Response, selector: Any) -> str | None:
 
 
 css: _Select = _selecting("css", None)
-"""A field of what a CSS selector finds first: its text, put through functions one after the other, or an Item there."""
+"""``css(query, *functions)``: a field of what a CSS selector finds first.
+
+Its text goes through the functions, one after the other; the type of the field is what the last one returns. In place
+of functions stands an :class:`Item`, which is then read below the element.
+"""
 
 xpath: _Select = _selecting("xpath", None)
-"""The same for XPath."""
+"""``xpath(query, *functions)``: as :data:`css`, for XPath. ``.//`` begins below the element, ``//`` in the page."""
 
 link: _Select = _selecting("css", _href)
-"""The same for the link in what a CSS selector finds first: its ``href``, else ``src``, or the text, made absolute."""
+"""``link(query, *functions)``: as :data:`css`, for the link in what is found: its ``href``, else its ``src``, or the
+text, made absolute."""
 
 
 @overload
