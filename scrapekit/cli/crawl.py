@@ -221,7 +221,7 @@ def _run(
             drain, halt = _endings(live, running)
             shown.enter_context(Interrupts(drain, halt, again))
             if board is not None:
-                show_crawl(board, running, job, order.resume_command(job), drain=drain, halt=halt)
+                show_crawl(board, running, job, order.resume_command(job), say=live.say, drain=drain, halt=halt)
             report = running.run()
             if board is not None:
                 board.end(_state(report), report.failure or "")

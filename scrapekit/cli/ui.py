@@ -38,9 +38,19 @@ def dashboard_of(settings: Settings) -> AbstractContextManager[Dashboard | None]
 
 
 def show_crawl(
-    dashboard: Dashboard, crawl: Crawl, job: Job, again: str, *, drain: Callable[[], None], halt: Callable[[], None]
+    dashboard: Dashboard,
+    crawl: Crawl,
+    job: Job,
+    again: str,
+    *,
+    say: Callable[[str], None],
+    drain: Callable[[], None],
+    halt: Callable[[], None],
 ) -> None:
-    """Open the dashboard of a crawl that is about to run; ``again`` is the command to go on with it."""
+    """Open the dashboard of a crawl that is about to run; ``again`` is the command to go on with it.
+
+    URLs with the token are said, and not logged: a log may be read by others, and lasts.
+    """
     from scrapekit.dashboard import About, Controls
 
     record = job.record
@@ -63,6 +73,8 @@ def show_crawl(
         why=_why(Path.cwd()),
     ):
         logger.info("%s", line)
+    for url in dashboard.keys:
+        say(f"open {url}")
 
 
 @click.command("ui", short_help="Look at the jobs of this folder in a browser.")
@@ -92,7 +104,7 @@ def ui_command(where: str, overrides: tuple[str, ...], settings_file: str | None
         done = Event()
         with closing(shelf), closing(server), Interrupts(done.set, done.set, "broken off"):
             server.start(shelf.page)
-            click.echo(f"the jobs of this folder are at {server.url()} (Ctrl-C ends it)")
+            click.echo(f"the jobs of this folder are at {server.url(key=True)} (Ctrl-C ends it)")
             done.wait()
     return 0
 

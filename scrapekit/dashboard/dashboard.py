@@ -64,7 +64,7 @@ class Dashboard:
         controls: Controls,
         why: Callable[[str, str], str],
     ) -> list[str]:
-        """Show this crawl; see :class:`Board`. Returns a line for each server, with what to open."""
+        """Show this crawl; see :class:`Board`. Returns a line for each server, for the log."""
         board = self._board = Board(
             about,
             folder,
@@ -83,6 +83,12 @@ class Dashboard:
             self._service.start(board.service)
             lines.append(f"metrics are at {self._service.url('metrics')}")
         return lines
+
+    @property
+    def keys(self) -> list[str]:
+        """What to open, with the token, where it takes one: for whoever has started it, and no log."""
+        servers = [(self._page, ""), (self._service, "metrics")]
+        return [server.url(path, key=True) for server, path in servers if server is not None and server.gate.guarded]
 
     def end(self, phase: str, why: str = "") -> None:
         """It has ended like this: tell all who watch. The first time counts."""

@@ -71,12 +71,12 @@ class Server:
         """Who is let in."""
         self._thread = Thread(target=self._http.serve_forever, args=(_POLL,), name="scrapekit-http", daemon=True)
 
-    def url(self, path: str = "") -> str:
-        """What to open; with the token, where it takes one to look."""
+    def url(self, path: str = "", *, key: bool = False) -> str:
+        """What to open; with the ``key``, the token stands in it where it takes one to look."""
         listen = self.listen
         if listen.host in {"0.0.0.0", "::"}:  # noqa: S104  (that is what the user asked for)
             listen = listen._replace(host=socket.gethostname())
-        return f"http://{listen}/{path}" + (f"?token={self.gate.token}" if self.gate.guarded else "")
+        return f"http://{listen}/{path}" + (f"?token={self.gate.token}" if key and self.gate.guarded else "")
 
     def start(self, site: Site) -> None:
         """Answer from ``site``; who asked before has waited."""

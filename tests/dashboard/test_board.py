@@ -207,6 +207,16 @@ def test_the_token_is_not_shown_among_the_settings(project, capsys):
     assert "ui.hosts must be host names: 'http://b' has a scheme" in capsys.readouterr().err
 
 
+def test_the_url_with_the_token_is_printed_and_not_logged(crawl, site, capsys):
+    with crawl("-s", "ui.token=0123456789abcdef", "--metrics", "0") as crawling:
+        site.go.set()
+    assert "0123456789abcdef" not in "\n".join(crawling.lines)
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("open ")]
+    assert len(said) == 2
+    assert said[0] == f"open {crawling.urls[0]}?token=0123456789abcdef"
+    assert said[1] == f"open {crawling.urls[1]}?token=0123456789abcdef"
+
+
 def test_metrics_can_be_served_alone(crawl, site):
     with crawl(ui="--metrics") as crawling:
         assert crawling.page.url.endswith("/metrics")

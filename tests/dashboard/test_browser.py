@@ -167,6 +167,7 @@ def test_links_that_are_not_http_are_text(tab, project):
     try:
         tab.open(server.url())
         tab.wait_for_text("main", "No job has been run in this folder.")
+        assert tab.run("document.querySelectorAll('th:not([scope])').length") == 0
         assert tab.run("link('javascript:alert(1)').querySelector('a')") is None
         assert tab.run("link('data:text/html,x').querySelector('a')") is None
         assert tab.run("link('https://a.example/').querySelector('a').rel") == "noopener noreferrer"
@@ -220,8 +221,7 @@ def test_it_fits_a_narrow_window(crawl, site, browser):
 def test_the_token_opens_the_page_once_and_leaves_the_address(crawl, site, tab):
     with crawl("-s", "ui.token=0123456789abcdef") as crawling:
         page = crawling.page
-        assert page.url.endswith("/?token=0123456789abcdef")
-        tab.open(page.url)
+        tab.open(f"{page.url}?token=0123456789abcdef")
         tab.wait_for_text("#phase", "running")
         assert tab.run("location.href") == f"http://{page.place}/"
         assert tab.run("document.cookie") == ""
@@ -233,6 +233,14 @@ def test_the_token_opens_the_page_once_and_leaves_the_address(crawl, site, tab):
         tab.run("document.querySelector('#pause').click()")
         site.go.set()
         tab.wait_for_text("#notice", "finished")
+
+
+def test_without_the_token_the_page_is_not_shown(crawl, site, tab):
+    with crawl("-s", "ui.token=0123456789abcdef") as crawling:
+        tab.open(crawling.page.url)
+        tab.wait_for_text("body", "the token is missing or wrong: open the URL that the crawl has printed")
+        assert "pages" not in tab.text("body")
+        site.go.set()
 
 
 def test_a_page_of_another_site_can_neither_look_nor_act(crawl, site, tab):
@@ -306,6 +314,8 @@ def test_the_jobs_of_a_folder_and_the_page_of_one(project, site, tab, scheme):
         tab.run("document.querySelector('#failing-rows button').click()")
         tab.wait_for_text("#why-answer", f"{site.url}7 in {job}")
         assert tab.complaints() == []
+        tab.open(f"{server.url()}jobs/nothing")
+        tab.wait_for_text("#notice", "there is no job 'nothing'; there are: ")
     finally:
         shelf.close()
         server.close()

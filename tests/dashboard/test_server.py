@@ -92,7 +92,7 @@ def test_the_cookie_is_for_nobody_but_this_server_and_comes_with_the_page_alone(
 
 def test_the_token_opens_the_page_and_the_cookie_the_rest(serving, sample):
     page = serving(token="0123456789abcdef")
-    assert page.server.url().endswith("/?token=0123456789abcdef")
+    assert page.server.url(key=True) == page.server.url() + "?token=0123456789abcdef"
     refused = page.ask("/")
     assert (refused.status, refused.headers["WWW-Authenticate"], refused.headers["Set-Cookie"]) == (401, "Bearer", None)
     assert sample.asked == []
@@ -103,7 +103,7 @@ def test_the_token_opens_the_page_and_the_cookie_the_rest(serving, sample):
 def test_on_all_addresses_the_url_has_the_name_of_this_machine_and_the_token():
     server = Server(Listen("0.0.0.0", 0))
     try:
-        assert server.url("metrics") == (
+        assert server.url("metrics", key=True) == (
             f"http://{socket.gethostname()}:{server.listen.port}/metrics?token={server.gate.token}"
         )
     finally:

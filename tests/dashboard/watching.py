@@ -85,6 +85,7 @@ class Crawling(threading.Thread):
         self._arguments = arguments
         self._told = threading.Event()
         self.lines: list[str] = []
+        self.urls: list[str] = []
         self.code: int | None = None
 
     def __enter__(self) -> Self:
@@ -113,7 +114,8 @@ class Crawling(threading.Thread):
         line = record.getMessage()
         self.lines.append(line)
         if line.startswith(("the dashboard is at ", "metrics are at ")):
-            self.page = Page(line.split()[-1])
+            self.urls.append(line.split()[-1])
+            self.page = Page(self.urls[0])
             self._told.set()
 
 

@@ -394,10 +394,11 @@ async function look(url) {
 
 // The connection
 
+const events = job ? `/events?job=${encodeURIComponent(job)}` : "/events";
 let patience = 1000; // milliseconds until the next try
 
 function connect() {
-  const source = new EventSource(job ? `/events?job=${encodeURIComponent(job)}` : "/events");
+  const source = new EventSource(events);
   source.addEventListener("frame", (event) => {
     patience = 1000;
     show(JSON.parse(event.data));
@@ -423,8 +424,8 @@ async function lost() {
     $("controls").hidden = true;
     return; // it has ended and said so; if it is started again, this page goes on with it
   }
-  const answer = await fetch("/events", { method: "HEAD" }).catch(() => null);
-  if (answer && !answer.ok) notice(await (await fetch("/events")).text(), true);
+  const answer = await fetch(events, { method: "HEAD" }).catch(() => null); // why? EventSource does not say
+  if (answer && !answer.ok) notice(await (await fetch(events)).text(), true);
   else notice(answer ? "" : "No connection: the crawl has ended without a word, or can't be reached. Trying again.", !answer);
 }
 
