@@ -29,7 +29,7 @@ class Found(NamedTuple):
         name: What ``scrapekit crawl NAME`` calls it; of a broken file, its name without the suffix.
         path: The file.
         summary: The first line of the class's docstring.
-        cls: The spider; None of a broken file.
+        cls: The spider; None of a file that is broken, or was not read.
         error: What is wrong with a broken file, in one line with file and line number.
     """
 
@@ -40,8 +40,10 @@ class Found(NamedTuple):
     error: str = ""
 
 
-def find_spiders(folder: Path) -> list[Found]:
+def find_spiders(folder: Path, name: str | None = None) -> list[Found]:
     """All spiders of the files right in ``folder``, by file name; those that start with ``_`` are not looked at.
+
+    Where it is a ``name`` that is looked for, YAML that can't be called so is found, but not read.
 
     Each file is imported anew, under a name of its own. Spiders may import modules that lie beside them and in the
     folder above: both are at the end of ``sys.path`` from then on, so that no spider can hide an installed module. What
@@ -56,6 +58,9 @@ def find_spiders(folder: Path) -> list[Found]:
         )
     found: list[Found] = []
     for path in sorted(path for suffix in _SUFFIXES for path in folder.glob(f"[!_.]*{suffix}")):
+        if name is not None and path.suffix in _YAML and not _may_be(path, name):
+            found.append(Found(path.stem, path))
+            continue
         try:
             found += [Found(cls.name, path, _summary(cls), cls) for cls in _spiders_in(path, folder.parent)]
         except SpiderError as error:
@@ -78,8 +83,8 @@ def load_spider(name: str, root: Path) -> type[Spider]:
     file, _, which = name.rpartition(":") if any(f"{suffix}:" in name for suffix in _SUFFIXES) else (name, "", "")
     if file.endswith(_SUFFIXES):
         return _from_file(Path(file), which, root)
-    found = find_spiders(root / FOLDER)
-    matching = [each for each in found if each.name == name and each.cls]
+    found = find_spiders(root / FOLDER, name)
+    matching = [each for each in found if each.name == name and (each.cls or each.path.suffix in _YAML)]
     if len(matching) > 1:
         files = " and in ".join(_shown(each.path) for each in matching)
         raise SpiderError(f"spider {name!r} is there twice, in {files}: rename one of them")
@@ -89,7 +94,7 @@ def load_spider(name: str, root: Path) -> type[Spider]:
     for each in found:
         if each.error and each.name == name:
             raise SpiderError(each.error)
-    known = list(dict.fromkeys(each.name for each in found if each.cls))
+    known = list(dict.fromkeys(each.name for each in found if not each.error))
     also = f"; a file that can't be imported: {broken[0]}" if broken else ""
     raise SpiderNotFound(f"there is no spider {name!r} in {_shown(root / FOLDER)}/{_choice(name, known)}{also}")
 
@@ -164,6 +169,14 @@ def _spiders_in(path: Path, root: Path) -> list[type[Spider]]:
                 f"{_shown(path)}: {cls.__name__}.name must be letters, digits, '_', '.' and '-', not {name!r}"
             )
     return spiders
+
+
+def _may_be(path: Path, name: str) -> bool:
+    """Whether a YAML file can be the spider of that name: by its own, or because it says one."""
+    try:
+        return path.stem == name or b"name" in path.read_bytes()
+    except OSError:
+        return True  # reading it as a spider tells why not
 
 
 def _imported(path: Path, root: Path) -> ModuleType:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
+import scrapekit
 from scrapekit import Spider
 from scrapekit.errors import SpiderError, SpiderNotFound
 from scrapekit.project.spiders import file_of, find_spiders, load_spider, make_spider, settings_origin
@@ -351,6 +354,34 @@ def test_a_name_that_is_there_in_both_forms_is_refused():
         "spider 'quotes' is there twice, in spiders/quotes.py and in spiders/quotes.yaml: rename one of them"
     )
     assert load("spiders/quotes.yaml").__doc__.startswith("All of the shop.")
+
+
+def test_a_yaml_file_of_the_same_name_is_in_the_way_even_if_it_is_wrong():
+    write("spiders/quotes.py")
+    write("spiders/quotes.yaml", "start: 5")
+    assert "is there twice, in spiders/quotes.py and in spiders/quotes.yaml" in refusal("quotes")
+
+
+def test_yaml_that_can_not_be_meant_is_not_read():
+    write("spiders/quotes.py")
+    write("spiders/shop.yaml", "wrong: [")
+    assert load("quotes").name == "quotes"
+    code = (
+        "import sys; from pathlib import Path; from scrapekit.project.spiders import load_spider; "
+        "load_spider('quotes', Path()); print('scrapekit.declarative' in sys.modules)"
+    )
+    root = Path(scrapekit.__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+    write("spiders/books.yaml", SHOP.replace("description", "name: library\ndescription"))
+    assert load("library").name == "library"
+    assert refusal("libary", SpiderNotFound) == (
+        "there is no spider 'libary' in spiders/: did you mean 'library'? There are library, quotes, shop"
+    )
+    Path("spiders/gone.yaml").symlink_to("nowhere")
+    assert load("quotes").name == "quotes"
+    assert refusal("gone").startswith("spiders/gone.yaml: can't be read: No such file")
 
 
 def test_python_may_build_on_a_yaml_file(project):
