@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from keyword import iskeyword
 from typing import Any, NamedTuple
 
 from lxml import etree
@@ -34,6 +35,9 @@ class Known(NamedTuple):
     namespaces: Mapping[str, str] = {}
     pages: Iterable[str] = ()
 
+
+ANYWAY = ("start_urls", "allowed_domains")
+"""Arguments that every spider takes."""
 
 _PLACE = re.compile(r"\{\{|\}\}|\{(\w+)\}")
 _NOTHING = etree.Element("html")
@@ -107,6 +111,11 @@ def _with_places(value: str, arguments: Mapping[str, Any]) -> str:
 def filled(text: str, values: Mapping[str, str]) -> str:
     """``text`` with values in the place of ``{name}``, and with single braces for double ones. Pure."""
     return _PLACE.sub(lambda found: found[0][0] if found[1] is None else values[found[1]], text)
+
+
+def is_argument(name: str) -> bool:
+    """Whether an argument can be called so: what Python takes, but for what every spider takes anyway."""
+    return name.isidentifier() and not iskeyword(name) and name not in ("self", *ANYWAY)
 
 
 def url(value: str, known: Known) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 from msgspec import Meta, UnsetType, structs
 
-from scrapekit.declarative.leaves import Known
+from scrapekit.declarative.leaves import Known, is_argument
 from scrapekit.declarative.schema import Description, Field, Page, Part, Processor
 from scrapekit.declarative.steps import PROCESSORS, step
 from scrapekit.errors import SettingsError, SpiderError
@@ -24,7 +24,8 @@ P = TypeVar("P", bound=Part)
 _NAMES: dict[Any, tuple[Any, str]] = {
     Field: (re.compile(r"[^\W\d_][\w-]*").fullmatch, "a field's name: letters, digits, '_' and '-', a letter first"),
     Page: (re.compile(r"[a-z][a-z0-9_]*").fullmatch, "a page's name: lower-case letters, digits and '_'"),
-    str: (re.compile(r"[^\W\d]\w*").fullmatch, "a name: letters, digits and '_', a letter first"),
+    str: (re.compile(r"[^\W\d][\w.-]*").fullmatch, "a prefix: letters, digits, '_', '.' and '-', a letter first"),
+    str | None: (is_argument, "what an argument can be called: letters, digits and '_', and no word of Python's own"),
 }
 
 
@@ -108,7 +109,7 @@ class _Reader:
         return self._leaf(node, annotation, key)
 
     def _mapping(self, node: Node, entry: Any, key: str) -> dict[str, Any]:
-        fits, must = _NAMES[_given(entry)]
+        fits, must = _NAMES[entry]
         entries = pairs(node, key, "NAME: VALUE")
         for name, child in entries.items():
             if not fits(name):

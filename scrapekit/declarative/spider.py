@@ -8,7 +8,7 @@ from inspect import Parameter, Signature
 from pathlib import Path
 from typing import Any, ClassVar
 
-from scrapekit.declarative.leaves import Known, filled, spider_name
+from scrapekit.declarative.leaves import ANYWAY, Known, filled, spider_name
 from scrapekit.declarative.pages import PageReader, Readers, detail_callback, page_callback
 from scrapekit.declarative.reading import read
 from scrapekit.declarative.schema import Description, Page
@@ -20,8 +20,6 @@ from scrapekit.settings.tree import Written
 from scrapekit.spider import Spider
 from scrapekit.spiders import ListSpider, RoutedSpider, SitemapSpider, route
 from scrapekit.web.urls import address
-
-_ANYWAY = ("start_urls", "allowed_domains")  # arguments that every spider takes
 
 
 def load(path: str | os.PathLike[str]) -> type[DeclarativeSpider]:
@@ -98,7 +96,7 @@ class DeclarativeSpider(RoutedSpider):
     def _values(self, given: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
         """The arguments that the file names, each with a value, and those that every spider takes."""
         declared = self.described.arguments
-        known = [*declared, *_ANYWAY]
+        known = [*declared, *ANYWAY]
         for name in given:
             if name not in known:
                 close = near(name, known)
@@ -139,7 +137,7 @@ def _init(description: Description) -> Callable[..., None]:
     def __init__(self: DeclarativeSpider, **arguments: Any) -> None:  # noqa: N807  (it becomes that)
         DeclarativeSpider.__init__(self, **arguments)
 
-    names = [*description.arguments, *_ANYWAY]
+    names = [*description.arguments, *ANYWAY]
     told = [Parameter(name, Parameter.KEYWORD_ONLY, default=description.arguments.get(name)) for name in names]
     __init__.__signature__ = Signature([Parameter("self", Parameter.POSITIONAL_ONLY), *told])  # type: ignore[attr-defined]
     return __init__

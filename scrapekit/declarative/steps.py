@@ -193,6 +193,16 @@ def _regex(pattern: str) -> Step:
         raise ValueError(f"{pattern!r:.100} is no regular expression: {error}") from error
 
 
+def _of_form(make: Callable[[str | None], Step], form: str | None) -> Step:
+    try:
+        if form is not None:
+            dt.datetime.strptime("", form)  # noqa: DTZ007  (whether it is a form is asked)
+    except (ValueError, re.error) as error:
+        if "does not match" not in str(error):
+            raise ValueError(f"{form!r:.100} is no form of strptime(): {error}") from error
+    return make(form)
+
+
 def _split(separator: str) -> Step:
     if not separator:
         raise ValueError("must have a separator")
@@ -241,8 +251,8 @@ PROCESSORS: Mapping[str, Kind] = {
     "int": _text(to_int, "int"),
     "number": _text(to_number, "number"),
     "price": _text(to_price, "price"),
-    "date": Kind(to_date, _FORM),
-    "datetime": Kind(to_datetime, _FORM),
+    "date": Kind(lambda form: _of_form(to_date, form), _FORM),
+    "datetime": Kind(lambda form: _of_form(to_datetime, form), _FORM),
     URL: Kind(lambda _: PageStep(URL, _absolute)),
     HTML: Kind(lambda _: strip),
     "regex": Kind(_regex, _PATTERN, needed=True),
