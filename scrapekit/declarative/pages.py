@@ -97,6 +97,8 @@ class ItemReader:
 
     def __init__(self, items: schema.Items, values: Mapping[str, str], namespaces: Mapping[str, str]) -> None:
         self.kind = items.kind
+        self._callback = detail_callback(items.kind)
+        self._carries = bool(items.fields)
         detail = items.detail
         unique = items.unique
         self._standing = _whole(json=items.reads_json) if items.each is None else standing(items.each, namespaces)
@@ -128,9 +130,9 @@ class ItemReader:
         link = "" if found is None else href(found).strip()
         if not link:
             return ItemError(self._missing, item, url=page.url)
-        values = msgspec.json.decode(encode_item(item))
+        arguments = {"found": msgspec.json.decode(encode_item(item))} if self._carries else {}
         try:
-            return page.follow(link, detail_callback(self.kind), cb_kwargs={"found": values})
+            return page.follow(link, self._callback, cb_kwargs=arguments)
         except RequestInvalid as error:
             return ItemError(f"detail.link: {error}", item, value=link, url=page.url)
 

@@ -152,8 +152,8 @@ def _page_method(name: str, page: Page) -> Callable[..., Any]:
 
 
 def _detail_method(kind: str) -> Callable[..., Any]:
-    def method(self: DeclarativeSpider, response: Response, found: dict[str, Any]) -> Iterator[Any]:
-        return self.obeying(response, self._readers.details[kind](response, found))
+    def method(self: DeclarativeSpider, response: Response, found: dict[str, Any] | None = None) -> Iterator[Any]:
+        return self.obeying(response, self._readers.details[kind](response, found or {}))
 
     method.__name__ = detail_callback(kind)
     return method
