@@ -7,6 +7,7 @@ import re
 
 _LONGEST = 300
 _USERINFO = re.compile(r"(://)[^/?#\s]*@")  # RFC 3986, 3.2.1; it may be a token alone
+_QUERY = re.compile(r"([?&](?:ssl_?)?pass(?:word|wd)?=)[^&#\s]+", re.IGNORECASE)
 _CREDENTIALS = re.compile(
     r"""(\b(?:proxy-)?authorization["']?\s*[:=]\s*["']?(?:(?:basic|bearer|digest|token)\s+)?)[^\s"',;&]+"""
     r"""|(\b(?:basic|bearer)\s+)(?=\S{20}|\S{0,40}[0-9=_~+/])[^\s"',;&]{6,}""",
@@ -32,9 +33,13 @@ def safe_lines(text: str) -> str:
 
 
 def masked(text: str) -> str:
-    """``text`` with ``***`` for user and password of URLs, and for the values of Authorization headers."""
+    """``text`` with ``***`` for user and password of URLs, and for the values of Authorization headers.
+
+    In queries, what is called a password is one.
+    """
     if "@" in text:
         text = _USERINFO.sub(r"\1***@", text)
+    text = _QUERY.sub(r"\1***", text)
     return _CREDENTIALS.sub(lambda found: f"{found[1] or found[2]}***", text)
 
 

@@ -66,8 +66,17 @@ def test_what_is_masked_stays_masked(text):
     assert masked(shown) == shown
 
 
+@pytest.mark.parametrize("name", ["password", "PASSWORD", "passwd", "pass", "sslpassword", "ssl_password"])
+def test_a_password_in_a_query_is_masked(name):
+    shown = masked(f"postgresql://h/db?a=1&{name}=hunter2&b=2#c")
+    assert shown == f"postgresql://h/db?a=1&{name}=***&b=2#c"
+    assert masked(shown) == shown
+    assert masked("https://h/?passage=1&bypass=2") == "https://h/?passage=1&bypass=2"
+
+
 def test_masking_is_linear():
     for text in (
+        "?password=",
         "://",
         "authorization ",
         "basic ",

@@ -31,6 +31,11 @@ class TableTarget(NamedTuple):
             query = parse_qsl(parts.query, keep_blank_values=True)
         except ValueError as error:
             raise OutputError(f"{masked(target)}: this is no URL of a database: {error}") from error
+        if parts.netloc and "@" not in parts.netloc and "@" in target:
+            raise OutputError(  # without the URL, whose password could not be told from the rest
+                f"the URL of the {parts.scheme} database has an @ behind its host: in a password, / is %2F, ? is %3F, "
+                "# is %23 and @ is %40"
+            )
         ours = {name: value for name, value in query if name in {"table", "key"}}
         table = ours.get("table", "items")
         key = tuple(name for name in ours.get("key", "").split(",") if name)

@@ -38,6 +38,7 @@ def test_a_url_names_a_table_and_its_key(url, target):
         ("sqlite:///items.db?key=" + "x" * 64, "can't be the name of a table or column"),
         ("sqlite:///no/items.db", "the folder .*/no does not exist; create it first"),
         ("postgresql://[/x", "this is no URL of a database"),
+        ("postgresql://u:hid/hidden@h/x", "^the URL of the postgresql database has an @ behind its host: .* / is %2F"),
         ("mysql+nosuchdriver://h/x", "this is no URL of a database"),
         ("postgresql://u:hidden@127.0.0.1:1/x", r"postgresql://\*\*\*@127.0.0.1:1/x: the table can't be used: .*refused"),
         ("postgresql+psycopg://h:port/x", "this is no URL of a database"),
