@@ -80,6 +80,7 @@ def entered(block):
     yield from re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
 
 
+@pytest.mark.timeout(400)
 def test_the_tutorial_can_be_done_as_it_stands(site, programs, sigint, tmp_path):
     held, url = site
     folder, typed = tmp_path, 0
