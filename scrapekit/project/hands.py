@@ -78,15 +78,9 @@ class Hands:
             self._source = None
         elif kind == "ray" and not keep:
             from scrapekit.project.cluster import ray_fleet  # noqa: PLC0415  (as above)
-            from scrapekit.project.luggage import pack  # noqa: PLC0415
 
             order = _order(casts, settings)
-            files: dict[str, bytes] = {}
-            for role in order.roles:
-                path, code = pack(Path(os.fsdecode(role.file)), Path.cwd())
-                if any(files.get(name, content) != content for name, content in code.items()):
-                    raise SpiderError(f"the spiders' folders have files of the same name: put {path} into the project")
-                role.file, files = os.fsencode(path), files | code
+            files = _pack(order)
             actors = ray_fleet(
                 f"{__name__}:{build.__name__}",
                 msgspec.json.encode(order),
@@ -186,6 +180,23 @@ def build_worker(casts: Casts, settings: Settings, *, keep: bool = False) -> tup
 def _order(casts: Casts, settings: Settings) -> Order:
     roles = [_role(owner, spider, own) for owner, (spider, own) in casts.items()]
     return Order(roles, _told(settings), logging.getLogger().getEffectiveLevel())
+
+
+def _pack(order: Order) -> dict[str, bytes]:
+    """The code of all spiders, by path; the order is told their places in it."""
+    from scrapekit.project.luggage import pack  # noqa: PLC0415  (for those who go to other machines)
+
+    files: dict[str, bytes] = {}
+    for role in order.roles:
+        path, code = pack(Path(os.fsdecode(role.file)), Path.cwd())
+        for name in code.keys() & files.keys():
+            if files[name] != code[name]:
+                raise SpiderError(
+                    f"spiders of two folders have a file {name} each, and they differ: put all of them into the project"
+                )
+        role.file = os.fsencode(path)
+        files |= code
+    return files
 
 
 def _told(settings: Settings) -> dict[str, Any]:

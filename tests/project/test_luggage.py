@@ -5,7 +5,10 @@ import pytest
 import scrapekit
 from scrapekit.errors import SpiderError
 from scrapekit.project import luggage
+from scrapekit.project.hands import _order, _pack
 from scrapekit.project.luggage import pack
+from scrapekit.project.spiders import load_spider
+from scrapekit.settings import Settings
 
 
 def laid_out(folder, *paths):
@@ -58,3 +61,27 @@ def test_the_yaml_beside_a_spider_goes_along_but_not_the_settings_of_the_project
     assert pack(tmp_path / "alone.yaml", tmp_path) == (
         "alone.yaml", {"alone.yaml": b"alone.yaml", "shared.py": b"shared.py"},
     )  # fmt: skip
+
+
+def spider_in(folder, name, **others):
+    folder.mkdir()
+    (folder / f"{name}.py").write_text(f"from scrapekit import Spider\nclass {name.title()}(Spider):\n    pass\n")
+    for other, text in others.items():
+        (folder / f"{other}.py").write_text(text)
+    return load_spider(str(folder / f"{name}.py"), folder)()
+
+
+def test_the_code_of_several_spiders_goes_together_if_it_can(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    one = spider_in(tmp_path / "here", "one", common="X = 1")
+    (tmp_path.parent / f"{tmp_path.name}-there").mkdir()
+    there = tmp_path.parent / f"{tmp_path.name}-there"
+    two = spider_in(there / "a", "two", common="X = 1")
+    other = spider_in(there / "b", "other", common="X = 2")
+    settings = Settings()
+    order = _order({"one": (one, settings), "two": (two, settings)}, settings)
+    files = _pack(order)
+    assert {"here/one.py", "here/common.py", "two.py", "common.py"} <= files.keys()
+    assert [role.file for role in order.roles] == [b"here/one.py", b"two.py"]
+    with pytest.raises(SpiderError, match="spiders of two folders have a file common.py each, and they differ"):
+        _pack(_order({"two": (two, settings), "other": (other, settings)}, settings))
