@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from scrapekit.declarative import schema
+from scrapekit.declarative import parts
 from scrapekit.declarative.leaves import filled
 from scrapekit.declarative.places import Json, finding, href, source, text
 from scrapekit.declarative.steps import HTML, URL, divided, step, typed
@@ -20,7 +20,7 @@ from scrapekit.messages.reason import reason
 
 def item_class(
     kind: str,
-    fields: Mapping[str, schema.Field],
+    fields: Mapping[str, parts.Field],
     values: Mapping[str, str],
     *,
     given: Sequence[str] = (),
@@ -44,7 +44,7 @@ def _carried() -> Field[Any]:
     return Field(lambda page, at: (), "the list page, where it had no such field when the request was made")  # noqa: ARG005
 
 
-def _field(one: schema.Field, values: Mapping[str, str]) -> Field[Any]:
+def _field(one: parts.Field, values: Mapping[str, str]) -> Field[Any]:
     names = [each.name for each in one.to]
     steps = [step(each.name, each.argument) for each in one.to]
     alone = divided(names, many=one.all)
@@ -58,12 +58,12 @@ def _field(one: schema.Field, values: Mapping[str, str]) -> Field[Any]:
     return field
 
 
-def _what(one: schema.Field) -> str:
+def _what(one: parts.Field) -> str:
     return str(one) if one.reads_json or one.reads_markup or one.regex else "the page"
 
 
 def _found(
-    one: schema.Field, values: Mapping[str, str], names: Sequence[str]
+    one: parts.Field, values: Mapping[str, str], names: Sequence[str]
 ) -> Callable[[Response, Any], Iterator[Any]]:
     """What gives the values of a field that go into its first step."""
     if one.value is not UNSET:
@@ -88,7 +88,7 @@ def _found(
     return found
 
 
-def _wanted(one: schema.Field, names: Sequence[str]) -> Callable[[Any], Any]:
+def _wanted(one: parts.Field, names: Sequence[str]) -> Callable[[Any], Any]:
     """What is meant of what was found: of an element its text, its markup, its link, or itself for an item in it."""
     if one.reads_json and one.regex is None:
         return Json if one.fields else _same

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from scrapekit.declarative.schema import Each, Selection
+from scrapekit.declarative.parts import Each, Selection
 from scrapekit.declarative.searching import searching
 from scrapekit.messages import Response
 from scrapekit.spiders import iter_nodes

@@ -11,7 +11,8 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 from msgspec import Meta, UnsetType, structs
 
 from scrapekit.declarative.leaves import Known, is_argument
-from scrapekit.declarative.schema import Description, Field, Page, Part, Processor
+from scrapekit.declarative.parts import Field, Part, Processor, Wrong
+from scrapekit.declarative.schema import Description, Page
 from scrapekit.declarative.steps import PROCESSORS, step
 from scrapekit.errors import SettingsError, SpiderError
 from scrapekit.settings.checking import converted, near, pairs, plain
@@ -84,7 +85,8 @@ class _Reader:
         try:
             return kind(**values)
         except ValueError as error:
-            raise SettingsError(f"{node.where}: {f'{key}: ' if key else ''}{error}") from error
+            where = error.where if isinstance(error, Wrong) else node.where
+            raise SettingsError(f"{where}: {f'{key}: ' if key else ''}{error}") from error
 
     def value(self, node: Node, annotation: Any, key: str) -> Any:
         """Any value."""

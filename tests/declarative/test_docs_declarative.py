@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 import scrapekit
-from scrapekit.declarative import load, schema
+from scrapekit.declarative import load, parts, schema
 from scrapekit.declarative.steps import PROCESSORS, TYPES
 from scrapekit.errors import SpiderError
 from scrapekit.testing import Reply, SampleSite, serve
@@ -22,9 +22,9 @@ PARTS = {
     "The file": schema.Description,
     "start": schema.Start,
     "items": schema.Items,
-    "each": schema.Each,
+    "each": parts.Each,
     "detail": schema.Detail,
-    "A field": schema.Field,
+    "A field": parts.Field,
     "next": schema.Next,
     "links": schema.Links,
     "pages": schema.Page,

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from scrapekit.declarative import load, schema
+from scrapekit.declarative import load, parts, schema
 from scrapekit.declarative.steps import PROCESSORS, TYPES
 from scrapekit.errors import SpiderError
 
@@ -59,7 +59,7 @@ FIELDS = START + "items:\n  fields:\n"
         (START + "items: {fields: {a: b}, each: {tag: 'a:b'}}", "it.yaml:2: items.each.tag: must be the name of an"),
         (START + "items: {fields: {a: b}, each: {css: a, tag: b}}", "items.each: must have one of css, xpath, jmespath,"),
         (START + "items: {fields: {a: b}, each: {jmespath: '@'}}", "a: 'b' is looked for in JSON: that takes jmespath"),
-        (FIELDS + "    a: {jmespath: b}\n    c: d", "it.yaml:2: items: c: 'd' is looked for in JSON: that takes jmespath"),
+        (FIELDS + "    a: {jmespath: b}\n    c: d", "it.yaml:5: items: c: 'd' is looked for in JSON: that takes jmespath"),
         (START + "items: {each: a, fields: {b: {jmespath: c}}}", "b: 'c' is looked for in elements: that takes css or x"),
         (START + "items: {fields: {a: b}, detail: {link: c, fields: {a: d}}}", "'a' is a field of the list and of the"),
         (START + "items: {detail: {fields: {a: d}}}", "it.yaml:2: items.detail: must have link, which leads to the"),
@@ -67,10 +67,10 @@ FIELDS = START + "items:\n  fields:\n"
         (START + "items: {detail: {link: b, fields: {a: d, c: {jmespath: x}}}}", "a: 'd' is looked for in JSON: that tak"),
         (
             START + "items:\n - {detail: {link: b, fields: {a: d}}}\n - {detail: {link: b, fields: {a: d}}}",
-            "it.yaml:1: two items of the kind Item have a detail page: give each a kind of its own",
+            "it.yaml:4: two items of the kind Item have a detail page: give each a kind of its own",
         ),
         (FIELDS + "    _a: b", "it.yaml:4: items.fields: '_a' is not a field's name: letters, digits, '_' and '-'"),
-        (FIELDS + "    unique: b", "it.yaml:2: items: 'unique' can't be the name of a field: choose another"),
+        (FIELDS + "    unique: b", "it.yaml:4: items: 'unique' can't be the name of a field: choose another"),
         (FIELDS + "    a: {css: b, fields: {all: c}}", "it.yaml:4: items.fields.a: 'all' can't be the name of a field:"),
         (START + "items: {detail: {link: a, fields: {all: c}}}", "it.yaml:2: items.detail: 'all' can't be the name of a"),
         (FIELDS + "    a:\n      css: 'b['", "it.yaml:5: items.fields.a.css: CSS selector 'b[' failed: "),
@@ -112,7 +112,7 @@ FIELDS = START + "items:\n  fields:\n"
         (START + "links: {css: a, to: b}\npages: {xy: {next: a}}", "must be one of pages, not 'b': there are xy"),
         (START + "pages: {Book: {next: a}}", "it.yaml:2: pages: 'Book' is not a page's name: lower-case letters, digits"),
         (START + "pages: {book: {match: a}}", "it.yaml:2: pages.book: must have items, links or next"),
-        (START + "pages: {book: {next: a}}", "pages.book: nothing leads there: give it match, or links that lead to: book"),
+        (START + "pages: {book: {next: a}}", "it.yaml:2: pages.book: nothing leads there: give it match, or links that lead to: book"),
         (START + "next: {}", "it.yaml:2: next: must have one of css, xpath, jmespath, regex, rel, parameter, template"),
         (START + "next: {parameter: page, until: never}", "it.yaml:2: next.until must be a whole number of at least 0, or"),
         (START + "next: {parameter: page, from: -1}", "it.yaml:2: next.from must be a whole number of at least 0, not -1"),
@@ -171,7 +171,7 @@ def keys_of(kind):
     return [field.encode_name for field in structs.fields(kind)]
 
 
-PARTS = [schema.Description, schema.Items, schema.Field, schema.Each, schema.Next, schema.Links, schema.Detail]
+PARTS = [schema.Description, schema.Items, parts.Field, parts.Each, schema.Next, schema.Links, schema.Detail]
 KEYS = sorted({name for part in PARTS for name in keys_of(part)} | {*PROCESSORS} | {"a", "b c", ""})
 WORDS = [
     "https://example.org/",
