@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -111,10 +112,9 @@ def crawl_command(session: dict[str, Any], /, **given: Any) -> int:
 
 def crawl(order: Order) -> int:
     """Do what was asked for; the exit code. Raises what :func:`~scrapekit.cli.main` shows."""
-    from msgspec.structs import replace
-
     from scrapekit.fleet.allocator import give_memory_back
     from scrapekit.project.jobs import Jobs
+    from scrapekit.project.naming import outputs_of
     from scrapekit.project.outputs import formed_as
     from scrapekit.project.spiders import load_spider
 
@@ -130,23 +130,18 @@ def crawl(order: Order) -> int:
             record.settings = order.settings_file or record.settings
             loaded = [load_settings(record.settings, cls, record.overrides) for cls in classes]
             lineup, settings = _line_up(classes, record.arguments, loaded)
-            record.outputs = formed_as(settings.export, record.outputs)
+            record.outputs = formed_as(settings.export, order.settings, record.outputs)
             with dashboard_of(settings) as board:
                 return _run(order, lineup, settings, job, jobs, board=board, fresh=False)
     loaded = [load_settings(order.settings_file, cls, order.settings) for cls in classes]
     arguments = parse_arguments(order.arguments)
-    asked = order.append + order.overwrite
     lineup, settings = _line_up(classes, arguments, loaded)
+    names, now = [cls.name for cls in classes], datetime.now().astimezone()
     with (
         dashboard_of(settings) as board,
         jobs.create(
             name,
-            lambda job: [
-                replace(
-                    output, path=output.path if asked else output.path.format(spider=name.replace(", ", "+"), job=job)
-                )
-                for output in order.outputs(settings.export)
-            ],
+            lambda job: outputs_of(order.outputs(settings.export), job=job, spiders=names, now=now),
             arguments=arguments,
             overrides=order.settings,
             settings=order.settings_file,

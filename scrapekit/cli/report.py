@@ -47,7 +47,7 @@ def report_text(report: CrawlReport) -> str:
         *_listed("quarantined", [safe(url) for url in report.quarantined]),
         _line("workers", _workers(report)),
         _line("connections", f"{report.pool.opened:,} opened, reused {report.pool.reused:,} times"),
-        *_listed("output", [_output(path, report.reason) for path in report.outputs]),
+        *_listed("output", [_output(path, report) for path in report.outputs]),
         *([_line("rejected", safe(report.rejected))] if report.rejected else []),
         *([_line("job", report.job)] if report.job else []),
         *([_line("left", f"{report.pending:,} requests")] if report.pending else []),
@@ -90,13 +90,14 @@ def _workers(report: CrawlReport) -> str:
     return f"{report.workers:,} at once{died}"
 
 
-def _output(path: str, reason: str) -> str:
+def _output(path: str, report: CrawlReport) -> str:
     from scrapekit.export.formats import format_of
 
+    count = f", {report.written[path]:,} items" if path in report.written else ""
     if path == "-":
-        return "stdout"
-    later = reason == "interrupted" and format_of(Path(path)) is not None
-    return safe(path) + (", which is made when the job has ended" if later else "")
+        return f"stdout{count}"
+    later = report.reason == "interrupted" and format_of(Path(path)) is not None
+    return safe(path) + count + (", which is made when the job has ended" if later else "")
 
 
 def _tallies(title: str, tallies: Mapping[str, Tally]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from scrapekit.export import format_of, positions
+from scrapekit.export import committed_of, format_of
 from scrapekit.messages import Failed
 from scrapekit.project.outputs import spool_of
 
@@ -50,9 +50,9 @@ def written(root: Path, folder: Path, paths: Sequence[str], committed: Mapping[s
         paths: Of its outputs.
         committed: The end of them, as the ledger has it.
     """
-    for number, ((position, _), output) in enumerate(zip(positions(committed), paths, strict=False)):
-        spool = spool_of(folder / "items.jsonl", number)
-        path = spool if spool.exists() else root / output
+    for (number, kind), (position, *_) in committed_of(committed).items():
+        spool = spool_of(folder / "items.jsonl", number, kind)
+        path = spool if spool.exists() else root / paths[number].replace("{item}", kind)
         end = position.get("offset")
         if isinstance(end, int) and "crc" not in position and (path == spool or format_of(path) is None):
             with suppress(OSError):  # it is no file, or its owner has taken it away

@@ -38,6 +38,7 @@ class Batch:
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []  # items, one JSON object each
+        self.routes: list[str] = []  # of the items, where they don't all go to all outputs
         self.keys: list[tuple[bytes]] = []  # of those items that are unique by some of their fields
         self.rejected: list[tuple[int, str]] = []  # (id, record): items that are not written, and of which request
         self.ends: list[End] = []  # what the leases came to: (state, not_before, attempts, status, error, id)
@@ -70,12 +71,14 @@ class Batch:
         """The items of a page, but for those whose key is known; their keys are from then on. How many they are."""
         if not yielded.keys:
             self.lines += yielded.items
+            self.routes += yielded.routes
             return len(yielded.items)
         before = len(self.lines)
         for place, line in enumerate(yielded.items):
             key = yielded.keys.get(place)
             if key is None or known.add(key):
                 self.lines.append(line)
+                self.routes += yielded.routes[place : place + 1]
                 self.keys += [(key,)] if key else []
         return len(self.lines) - before
 

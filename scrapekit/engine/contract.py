@@ -49,8 +49,8 @@ class Fleet(Protocol):
 class Output(Protocol):
     """Where items go. Its position is saved in the same transaction as what it means."""
 
-    def append(self, lines: Sequence[bytes]) -> None:
-        """Append these lines."""
+    def append(self, lines: Sequence[bytes], routes: Sequence[str]) -> None:
+        """Append these lines, each as its route says; without routes, all of them everywhere."""
         ...
 
     def flush(self) -> None:

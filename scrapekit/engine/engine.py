@@ -268,7 +268,7 @@ class Engine:
         batch, outcomes.batch = outcomes.batch, Batch()
         self._batch_since = INFINITY
         if batch.lines:
-            self._output.append(batch.lines)
+            self._output.append(batch.lines, batch.routes)
             self._output.flush()
             batch.meta["output"] = self._output.position()
         stats = self.stats

@@ -4,22 +4,26 @@ from scrapekit.export.formats import Options, format_of
 from scrapekit.export.opener import is_table, scheme_of
 from scrapekit.export.output import open_output, resume_output
 from scrapekit.export.rejected import rejected_beside, write_rejected
-from scrapekit.export.sink import NullSink, Sink
-from scrapekit.export.tee import Tee, positions
-from scrapekit.export.verify import groups_intact
+from scrapekit.export.routes import Filter, is_routed, router_of
+from scrapekit.export.sink import Sink
+from scrapekit.export.tee import Tee, committed_of
+from scrapekit.export.verify import NOT_YET, groups_intact
 
 __all__ = [
-    "NullSink",
+    "NOT_YET",
+    "Filter",
     "Options",
     "Sink",
     "Tee",
+    "committed_of",
     "format_of",
     "groups_intact",
+    "is_routed",
     "is_table",
     "open_output",
-    "positions",
     "rejected_beside",
     "resume_output",
+    "router_of",
     "scheme_of",
     "write_rejected",
 ]

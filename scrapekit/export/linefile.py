@@ -45,11 +45,12 @@ def open_lines(target: str, terms: Terms) -> FileSink | StreamSink:
         _lock(fd, path)
         if terms.fsync:
             sync_folder(path.parent)
+        size = os.fstat(fd).st_size
+        kind = GzipSink if compressed else FileSink
         if terms.overwrite:
-            os.ftruncate(fd, 0)
-        offset = os.fstat(fd).st_size
+            return kind(fd, str(path), 0, fsync=terms.fsync, old=size > 0)
         last = _last_line(fd, path, compressed=compressed)
-        sink = (GzipSink if compressed else FileSink)(fd, str(path), offset, fsync=terms.fsync)
+        sink = kind(fd, str(path), size, fsync=terms.fsync)
         if last:
             _check_json(last, path)
             sink.append([b""])

@@ -72,10 +72,14 @@ class FileSink:
         offset: Where the next line goes; what lies there is overwritten.
         fsync: True makes :meth:`flush` wait for the disk.
         cut: See :class:`~scrapekit.export.Sink`.
+        old: Whether something lies behind the offset that goes as soon as the crawl begins.
     """
 
-    def __init__(self, fd: int, name: str, offset: int, *, fsync: bool = False, cut: int = 0) -> None:
+    def __init__(
+        self, fd: int, name: str, offset: int, *, fsync: bool = False, cut: int = 0, old: bool = False
+    ) -> None:
         self.name = name
+        self._old = old
         self.cut = cut
         self._fd = fd
         self._offset = offset
@@ -89,7 +93,7 @@ class FileSink:
 
     def position(self) -> dict[str, Any]:
         """The offset, and a checksum of what lies before it, by which a resume knows the file again."""
-        return {"offset": self._offset, "mark": _mark(self._head, self._tail)}
+        return {"offset": self._offset, "mark": mark_of(self._head, self._tail)}
 
     def flush(self) -> None:
         """With ``fsync``, wait for the disk; the kernel has everything already."""
@@ -101,7 +105,9 @@ class FileSink:
             raise _export_error(self.name, error) from error
 
     def committed(self) -> None:
-        """Do nothing: the lines are where they belong."""
+        """Empty a file that is overwritten, now that the crawl has begun."""
+        if self._old:
+            self._write(b"")
 
     def finish(self) -> None:
         """Do nothing: the lines are what was asked for."""
@@ -115,6 +121,9 @@ class FileSink:
     def _write(self, data: bytes, trailer: bytes = b"") -> None:
         """Write both at the offset and advance it over ``data``, so that the next write replaces the trailer."""
         try:
+            if self._old:
+                os.ftruncate(self._fd, self._offset)
+                self._old = False
             os.lseek(self._fd, self._offset, os.SEEK_SET)
             write_all(self._fd, data + trailer)
         except OSError as error:
@@ -139,9 +148,18 @@ class GzipSink(FileSink):
     """
 
     def __init__(
-        self, fd: int, name: str, offset: int, *, crc: int = 0, size: int = 0, fsync: bool = False, cut: int = 0
+        self,
+        fd: int,
+        name: str,
+        offset: int,
+        *,
+        crc: int = 0,
+        size: int = 0,
+        fsync: bool = False,
+        cut: int = 0,
+        old: bool = False,
     ) -> None:
-        super().__init__(fd, name, offset, fsync=fsync, cut=cut)
+        super().__init__(fd, name, offset, fsync=fsync, cut=cut, old=old)
         self._crc, self._size = crc, size
         self._restart()
 
@@ -184,7 +202,7 @@ def write_all(fd: int, data: bytes) -> None:
 
 def mark_at(fd: int, offset: int) -> str:
     """The checksum that :meth:`FileSink.position` holds, of the file as it is now."""
-    return _mark(*_ends(fd, offset))
+    return mark_of(*_ends(fd, offset))
 
 
 def read_at(fd: int, start: int, end: int) -> bytes:
@@ -209,7 +227,8 @@ def _ends(fd: int, offset: int) -> tuple[bytes, bytes]:
     return read_at(fd, 0, min(_HEAD, offset)), read_at(fd, max(0, offset - _TAIL), offset)
 
 
-def _mark(head: bytes, tail: bytes) -> str:
+def mark_of(head: bytes, tail: bytes) -> str:
+    """The checksum of the first bytes of a file, and of the last ones before an offset."""
     return blake2b(head + tail, digest_size=16).hexdigest()
 
 

@@ -61,29 +61,3 @@ class Sink(Protocol):
         Raises:
             ExportError: The file system reports only now that it can't keep what was written.
         """
-
-
-class NullSink:
-    """A :class:`Sink` that keeps nothing, for crawls whose items are only streamed."""
-
-    name = ""
-    cut = 0
-
-    def append(self, lines: Sequence[bytes]) -> None:
-        """Drop ``lines``."""
-
-    def position(self) -> dict[str, Any]:
-        """Nothing to remember."""
-        return {}
-
-    def flush(self) -> None:
-        """Do nothing."""
-
-    def committed(self) -> None:
-        """Do nothing."""
-
-    def finish(self) -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""

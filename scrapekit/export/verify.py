@@ -6,10 +6,14 @@ import os
 import zlib
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from scrapekit.export.lines import mark_at, read_at
+from scrapekit.export.lines import mark_at, mark_of, read_at
+
+NOT_YET = {"offset": 0, "mark": mark_of(b"", b"")}
+"""The position in a file that was opened only later."""
 
 Group = tuple[Mapping[str, Any], bytes]
 
@@ -23,15 +27,15 @@ def groups_intact(path: Path, groups: Iterable[Group]) -> int:
             joined by line ends. The first one is where the crawl began, with no lines, or what it was to append to.
     """
     if not path.exists():
-        return 1 if any(position["offset"] == 0 for position, _ in list(groups)[:1]) else 0
+        return len([*takewhile(lambda group: group[0]["offset"] == 0, groups)])
     fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
-        return _count(fd, groups)
+        return _count(fd, groups, packed=path.suffix.lower() == ".gz")
     finally:
         os.close(fd)
 
 
-def _count(fd: int, groups: Iterable[Group]) -> int:
+def _count(fd: int, groups: Iterable[Group], *, packed: bool) -> int:
     size = os.fstat(fd).st_size
     end = inflate = None
     good = 0
@@ -41,7 +45,7 @@ def _count(fd: int, groups: Iterable[Group]) -> int:
         if offset > size or mark_at(fd, offset) != position["mark"]:
             break
         if end is None:
-            inflate = zlib.decompressobj(31) if "size" in position else None  # one member from here on (RFC 1952)
+            inflate = zlib.decompressobj(31) if packed else None  # one member from here on (RFC 1952)
         elif offset != end and _digest(read_at(fd, end, offset), inflate) != digest:
             break
         end = offset

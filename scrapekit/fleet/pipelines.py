@@ -23,6 +23,7 @@ class Pipelines:
         stages: Classes with ``process(item)`` and perhaps ``close()``, or functions of one item, in order.
         unique: See :attr:`Spider.unique`.
         link_of: Makes the links of the requests that stages have besides, by ``requests(item, page_url)``.
+        route: Says of an item and its line which outputs it goes to; None where each goes to all.
     """
 
     def __init__(
@@ -30,7 +31,9 @@ class Pipelines:
         stages: Iterable[Callable[..., Any]],
         unique: Sequence[str] = (),
         link_of: Callable[[Request], Link] = link_of,
+        route: Callable[[Any, bytes], str] | None = None,
     ) -> None:
+        self._route = route
         self._stages = list(stages)
         self._write = ItemWriter(unique)
         self._link_of = link_of
@@ -55,6 +58,8 @@ class Pipelines:
                 links = [self._link_of(request) for stage in self._asking for request in stage.requests(item, url)]
                 if key is not None:
                     yielded.keys[len(yielded.items)] = key
+                if self._route is not None:
+                    yielded.routes.append(self._route(item, line))
                 yielded.items.append(line)
                 yielded.links += links
             except DropItem as drop:

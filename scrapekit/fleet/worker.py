@@ -60,6 +60,7 @@ class Worker:
         keep: Whether to hand the responses over as they are, and run no callbacks.
         secret_headers: Names of request headers that never go along with a redirect to another origin, besides the
             usual ones.
+        route: See :class:`Pipelines`.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Worker:
         keep_partial: bool = False,
         keep: bool = False,
         secret_headers: Iterable[str] = (),
+        route: Callable[[Any, bytes], str] | None = None,
     ) -> None:
         self.callbacks = Callbacks(spider)
         """The spider's methods by name."""
@@ -81,7 +83,7 @@ class Worker:
         self._secret_headers = tuple(secret_headers)
         self._hooks = hooks = self.callbacks.hooks
         watched = [*spider.pipelines, hooks.seen] if "on_item" in hooks else spider.pipelines
-        self._pipelines = Pipelines(watched, spider.unique, self.callbacks.new_link)
+        self._pipelines = Pipelines(watched, spider.unique, self.callbacks.new_link, route)
 
     def process(self, lease: Lease) -> Outcome:
         """Fetch, parse, run the callback, encode what it yields; or run the errback of a lease that has failed.

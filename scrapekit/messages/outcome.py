@@ -22,12 +22,13 @@ class Rejected(Struct, frozen=True):
     record: str
 
 
-class Yielded(Struct):
+class Yielded(Struct, omit_defaults=True):
     """What a callback yielded, encoded by the worker once the callback had returned.
 
     Args:
         items: One JSON object each, without the line end.
         keys: Those of the items, by their place in ``items``, whose type says by which fields it is unique: 16 bytes.
+        routes: Which outputs each of the items goes to; empty where each goes to all.
         links: New requests.
         dropped: Items that a pipeline dropped, counted by reason.
         rejected: Items that are not as they must be.
@@ -36,6 +37,7 @@ class Yielded(Struct):
 
     items: list[bytes] = []
     keys: dict[int, bytes] = {}
+    routes: list[str] = []
     links: list[Link] = []
     dropped: dict[str, int] = {}
     rejected: list[Rejected] = []

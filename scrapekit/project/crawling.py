@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 import msgspec
+from msgspec.structs import replace
 
 from scrapekit.download import PoolStats
 from scrapekit.engine import (
@@ -68,6 +69,7 @@ class Crawl:
     ) -> None:
         lineup = spider if isinstance(spider, Lineup) else Lineup([Cast(spider, settings)])
         settings = unhurried(settings)
+        settings = replace(settings, export=replace(settings.export, outputs=tuple(outputs)))  # as workers are told
         self._lineup = lineup
         self._job = job
         self._clock = SteadyClock()
@@ -195,6 +197,7 @@ class Crawl:
             pool=self._hands.finish(),
             workers=self._hands.fleet.capacity,
             outputs=tuple(self._outputs.items.names),
+            written=self._outputs.items.items,
             rejected=rejected,
             elapsed=self._clock.now() - started,
             pending=counts["pending"],

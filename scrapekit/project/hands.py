@@ -15,9 +15,11 @@ from msgspec.structs import replace
 
 from scrapekit.download import PoolStats, Source
 from scrapekit.errors import SpiderError
+from scrapekit.export import router_of
 from scrapekit.fleet import AnyWorker, Several, ThreadFleet, Worker
 from scrapekit.messages import Response
 from scrapekit.parse import Parsers
+from scrapekit.project.naming import filters_of
 from scrapekit.project.sources import prepare, source_of
 from scrapekit.project.spiders import file_of, load_spider, make_spider
 from scrapekit.safe import LOG_FORMAT
@@ -162,6 +164,7 @@ def build(config: bytes) -> tuple[AnyWorker, Source]:
 def build_worker(casts: Casts, settings: Settings, *, keep: bool = False) -> tuple[AnyWorker, Source]:
     """The worker that all threads of a process share, and where its replies come from."""
     source = source_of(next(iter(casts.values()))[0], settings)  # several spiders have the same methods for that
+    filters = filters_of(settings.export.outputs)
     workers = {}
     for owner, (spider, own) in casts.items():
         parsers: Callable[[Response], Any] = Parsers(spider.parsers)
@@ -173,6 +176,7 @@ def build_worker(casts: Casts, settings: Settings, *, keep: bool = False) -> tup
             keep_partial=own.crawl.keep_partial_items,
             keep=keep,
             secret_headers=own.http.secret_headers,
+            route=router_of(filters, spider.name),
         )
     return workers[""] if "" in workers else Several(workers), source
 

@@ -18,6 +18,7 @@ from msgspec import Struct, field
 from scrapekit.errors import FrontierError, JobNotFound
 from scrapekit.export import is_table
 from scrapekit.project.joblock import JobLock
+from scrapekit.project.naming import file_name
 from scrapekit.settings import OutputSettings
 
 State = Literal["running", "interrupted", "failed", "stopped", "finished", "replaced"]
@@ -31,7 +32,7 @@ class Record(Struct, kw_only=True):
         arguments: The ``-a``.
         overrides: The ``-s``, and what other options stand for, as ``key.path=value``; later ones win.
         settings: The path of ``--settings``; None for the project's own settings.yaml.
-        outputs: At least one; the path of each is what was made of its template, or ``-``.
+        outputs: At least one; the path of each is that of the settings with ``{job}`` and the like filled in, or ``-``.
         created: When, in UTC, as ISO 8601.
         state: ``finished`` when nothing is left to do; ``stopped`` by its own limits; ``interrupted`` or ``failed``;
             ``running`` also of a process that was killed; ``replaced`` when another job has taken over its output.
@@ -65,8 +66,8 @@ class Record(Struct, kw_only=True):
 
     @property
     def paths(self) -> list[str]:
-        """Those of the outputs."""
-        return [output.path for output in self.outputs]
+        """Those of the outputs, as they are shown; the names of some files are not known before their items come."""
+        return [file_name(output.path) for output in self.outputs]
 
     @property
     def names(self) -> list[str]:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import queue
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -17,8 +18,9 @@ from scrapekit.messages import Failed, Request, Response
 from scrapekit.project.agreement import arguments_for
 from scrapekit.project.crawling import Crawl
 from scrapekit.project.lineup import Lineup, line_up
+from scrapekit.project.naming import outputs_of
 from scrapekit.project.report import CrawlReport
-from scrapekit.settings import Loaded, Settings, load
+from scrapekit.settings import ExportSettings, Loaded, OutputSettings, Settings, load
 from scrapekit.spider import Spider
 
 _BUFFER = 16  # groups of a commit each that may wait for the caller before the crawl waits
@@ -30,7 +32,7 @@ Spiders = type[Spider] | Spider | Sequence[type[Spider] | Spider]
 def run(
     spider: Spiders,
     *,
-    output: str | Path | None = None,
+    output: str | Path | Sequence[str | Path] | None = None,
     overwrite: bool = True,
     settings: Mapping[str, Any] | str | Path | None = None,
     **arguments: Any,
@@ -43,8 +45,8 @@ def run(
     Args:
         spider: A Spider class, or an instance; or a list of them, to crawl with all at once under one pool and one
             politeness.
-        output: Path of the JSONL file, ``.gz`` compressed; ``-`` for stdout; None for none.
-        overwrite: False appends to the file.
+        output: Path of the file, or several; their names say the formats. ``-`` for stdout; None for none.
+        overwrite: False appends to them.
         settings: Nested as in settings.yaml, and stronger than ``Spider.settings``; or the path of such a file, which
             is weaker. No file is read unasked.
         arguments: For the spider, like ``-a`` on the command line; of several, for all that take them.
@@ -54,9 +56,20 @@ def run(
         FrontierError, ExportError: State or output can't be written.
     """
     lineup, shared = _lineup(spider, settings, arguments)
-    outputs = [] if output is None else [shared.export.to(os.fspath(output), overwrite=overwrite)]
+    outputs = _outputs(output, lineup, shared.export, overwrite=overwrite)
     with Crawl(lineup, shared, outputs=outputs) as crawl:
         return crawl.run()
+
+
+def _outputs(
+    output: str | Path | Sequence[str | Path] | None, lineup: Lineup, export: ExportSettings, *, overwrite: bool
+) -> list[OutputSettings]:
+    paths = [output] if isinstance(output, str | Path) else output or ()
+    if not paths:
+        return []
+    now, names = datetime.now().astimezone(), [spider.name for spider, _ in lineup.casts.values()]
+    asked = [export.to(os.fspath(path), overwrite=overwrite) for path in paths]
+    return outputs_of(asked, job=f"{'+'.join(names)}-{now:%Y%m%d-%H%M%S}", spiders=names, now=now)
 
 
 def crawl(

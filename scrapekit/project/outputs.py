@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -10,17 +11,20 @@ from typing import Any, Protocol, Self
 from msgspec.structs import replace
 
 from scrapekit.engine import Frontier
-from scrapekit.errors import OutputMismatch
+from scrapekit.errors import OutputError, OutputMismatch
 from scrapekit.export import (
+    Filter,
     Options,
     Sink,
     Tee,
+    committed_of,
+    is_routed,
     open_output,
-    positions,
     rejected_beside,
     resume_output,
     write_rejected,
 )
+from scrapekit.project.naming import file_name, filters_of
 from scrapekit.settings import ExportSettings, OutputSettings
 
 _FORMAT_KEYS = ("fields", "spreadsheet_safe", "parquet_compression", "max_outage")
@@ -85,19 +89,33 @@ class Outputs:
         self._outputs = outputs
         self._fsync = durability == "power"
         self._parents = parents
+        filters = filters_of(outputs)
         # A job that was killed before its first commit has no position: its outputs begin as they were asked for.
-        committed = frontier.get("output") if resume else None
-        known = [None] * len(outputs) if committed is None else [each for each, _ in positions(committed)]
-        if len(known) != len(outputs):
-            raise OutputMismatch(f"the job has committed {len(known)} outputs, but its record names {len(outputs)}")
+        position = frontier.get("output") if resume else None
+        committed = {} if position is None else committed_of(position)
+        begun = {(number, "") for number, each in enumerate(filters) if not each.by_kind}
+        if position is not None and begun != {key for key in committed if not key[1]}:
+            raise OutputMismatch("the outputs of this job are not those that it has written to: start a new crawl")
+        if position is None:
+            self._refuse_to_append_by_kind(filters)
         whole = frontier.get("ended", False)
         with ExitStack() as opened:
-            sinks = []
-            for number, position in enumerate(known):
-                sinks.append(self._open(number) if position is None else self._resume(number, position, whole=whole))
-                opened.enter_context(closing(sinks[-1]))
+            sinks: dict[tuple[int, str], Sink] = {}
+            for number, kind in sorted(begun | committed.keys()):
+                known = committed.get((number, kind))
+                sink = (
+                    self._open(number, kind)
+                    if known is None
+                    else self._resume(number, kind, known.position, whole=whole)
+                )
+                sinks[number, kind] = opened.enter_context(closing(sink))
             opened.pop_all()
-        self.items = Tee(sinks)
+        self.items = Tee(
+            sinks,
+            routed=is_routed(filters),
+            opened=lambda number, kind: self._open(number, kind, overwrite=True),
+            before=committed,
+        )
         """Where items go."""
 
     def __enter__(self) -> Self:
@@ -106,30 +124,42 @@ class Outputs:
     def __exit__(self, *_: object) -> None:
         self.items.close()
 
-    def _open(self, number: int) -> Sink:
+    def _open(self, number: int, kind: str, *, overwrite: bool = False) -> Sink:
         output = self._outputs[number]
         return open_output(
-            output.path,
-            overwrite=output.overwrite,
+            file_name(output.path, kind),
+            overwrite=overwrite or output.overwrite,
             parents=self._parents,
             fsync=self._fsync,
-            spool=self._spool(number),
+            spool=self._spool(number, kind),
             options=_options(output),
         )
 
-    def _resume(self, number: int, position: Mapping[str, Any], *, whole: bool) -> Sink:
+    def _resume(self, number: int, kind: str, position: Mapping[str, Any], *, whole: bool) -> Sink:
         output = self._outputs[number]
         return resume_output(
-            output.path,
+            file_name(output.path, kind),
             position,
             whole=whole,
             fsync=self._fsync,
-            spool=self._spool(number),
+            spool=self._spool(number, kind),
             options=_options(output),
         )
 
-    def _spool(self, number: int) -> Path | None:
-        return None if self._job is None else spool_of(self._job.spool_path, number)
+    def _spool(self, number: int, kind: str) -> Path | None:
+        return None if self._job is None else spool_of(self._job.spool_path, number, kind)
+
+    def _refuse_to_append_by_kind(self, filters: Sequence[Filter]) -> None:
+        """Which of its files an output will write is not known yet, so what is there must not be what it can't cut."""
+        for output, each in zip(self._outputs, filters, strict=True):
+            if not each.by_kind or output.overwrite:
+                continue
+            for old in glob.iglob(file_name(glob.escape(output.path), "*")):  # noqa: PTH207  (a whole path, perhaps absolute)
+                if Path(old).stat().st_size:
+                    raise OutputError(
+                        f"{old}: the files of {file_name(output.path)} can't be appended to: overwrite them with -O, "
+                        "or put {job} into the path"
+                    )
 
     def write_rejected(self) -> str:
         """Write the items that were rejected in all runs; the path of the file, empty where there is none."""
@@ -137,26 +167,26 @@ class Outputs:
         if job is not None:
             path: Path | None = job.rejected_path
         else:
-            path = rejected_beside(self._outputs[0].path) if self._outputs else None
+            path = rejected_beside(file_name(self._outputs[0].path, "items", "1")) if self._outputs else None
         append = job is None and any(not output.overwrite for output in self._outputs[:1])
         if path is None or not write_rejected(path, self._frontier.rejected(), append=append):
             return ""
         return str(path)
 
 
-def formed_as(export: ExportSettings, outputs: Sequence[OutputSettings]) -> list[OutputSettings]:
-    """The ``outputs`` of a job that goes on, formatted as the settings say now."""
-    wanted = export.outputs if len(export.outputs) == len(outputs) else [export] * len(outputs)
-    return [
-        replace(output, **{key: getattr(now, key) for key in _FORMAT_KEYS})
-        for output, now in zip(outputs, wanted, strict=True)
-    ]
+def formed_as(
+    export: ExportSettings, overrides: Sequence[str], outputs: Sequence[OutputSettings]
+) -> list[OutputSettings]:
+    """The ``outputs`` of a job that goes on, each in the format that ``overrides``, the ``-s`` beside it, ask for."""
+    changed = [key for key in _FORMAT_KEYS if any(each.startswith(f"export.{key}=") for each in overrides)]
+    return [replace(output, **{key: getattr(export, key) for key in changed}) for output in outputs]
 
 
 def _options(output: OutputSettings) -> Options:
     return Options(output.fields, output.spreadsheet_safe, output.parquet_compression, output.max_outage)
 
 
-def spool_of(first: Path, number: int) -> Path:
+def spool_of(first: Path, number: int, kind: str = "") -> Path:
     """Where lines lie until the file of output ``number`` (from 0) is made: ``items.jsonl``, ``items-2.jsonl``, ..."""
-    return first if number == 0 else first.with_name(f"{first.stem}-{number + 1}{first.suffix}")
+    tail = (f"-{number + 1}" if number else "") + (f"-{kind}" if kind else "")
+    return first.with_name(f"{first.stem}{tail}{first.suffix}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from msgspec import Struct
 from scrapekit.engine import Frontier, Stats
 from scrapekit.engine.schema import DONE, FAILED, PENDING
 from scrapekit.errors import FrontierError, JobNotFound, OutputMismatch
-from scrapekit.export import format_of, groups_intact, positions, scheme_of
+from scrapekit.export import NOT_YET, committed_of, format_of, groups_intact, scheme_of
 from scrapekit.project.job import Job
+from scrapekit.project.naming import file_name
 from scrapekit.project.outputs import spool_of
 
 _LOST = f"finished IN (SELECT at FROM written WHERE id > ?) AND state IN ({DONE}, {FAILED})"
@@ -82,15 +84,18 @@ def repair(job: Job, root: Path) -> Repair:
 def _intact(job: Job, root: Path, groups: list[tuple[dict[str, Any], bytes]]) -> tuple[int, str, int]:
     """How many groups, from the first one on, all outputs hold; which file holds the fewest, and up to which byte."""
     found = []
-    for number, output in enumerate(job.record.paths):
-        path = root / output
-        if scheme_of(output) or format_of(path) is not None:
-            path = spool_of(job.spool_path, number)
-        written = []
-        for group, digest in groups:
-            position, own = positions(group)[number]
-            written.append((position, digest if own is None else own))
-        if not written or "offset" not in written[0][0]:
+    by_file: dict[tuple[int, str], list[tuple[Mapping[str, Any], bytes]]] = {}
+    for at, (group, digest) in enumerate(groups):
+        for key, known in committed_of(group).items():
+            # A file that came later was not there before: it began with nothing.
+            written = by_file.setdefault(key, [(NOT_YET, b"")] * at)
+            written.append((known.position, digest if known.digest is None else known.digest))
+    for (number, kind), written in by_file.items():
+        name = file_name(job.record.outputs[number].path, kind)
+        path = root / name
+        if scheme_of(name) or format_of(path) is not None:
+            path = spool_of(job.spool_path, number, kind)
+        if "offset" not in written[0][0]:
             continue
         good = groups_intact(path, written)
         if not good:

@@ -36,6 +36,7 @@ class CrawlReport(Struct, frozen=True):
         stats: The counters, over all runs of the job.
         pool: Connections opened and reused in this run, by host.
         outputs: The paths that the items were written to; ``-`` for stdout.
+        written: How many items each of them holds; empty where each holds all.
         rejected: The path of the items that were not as they must be; empty where there were none, or no file to write.
         elapsed: Seconds that this run took.
         workers: Requests that could be in flight at once, over all threads and processes.
@@ -58,6 +59,7 @@ class CrawlReport(Struct, frozen=True):
     pending: int
     workers: int = 0
     rejected: str = ""
+    written: dict[str, int] = {}
     quarantined: tuple[str, ...] = ()
     failure: str | None = None
     stopped_by: str | None = None

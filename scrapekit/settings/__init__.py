@@ -7,7 +7,7 @@ shape, ``loading`` merges them and words the errors. docs/settings.md describes 
 from __future__ import annotations
 
 from scrapekit.settings.loading import Loaded, flatten, load
-from scrapekit.settings.rules import mask
+from scrapekit.settings.rules import mask, path_template
 from scrapekit.settings.schema import (
     ArchiveSettings,
     BackoffSettings,
@@ -54,4 +54,5 @@ __all__ = [
     "flatten",
     "load",
     "mask",
+    "path_template",
 ]

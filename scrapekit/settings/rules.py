@@ -21,6 +21,7 @@ _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "M
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([KMG]?I?B|)", re.IGNORECASE | re.ASCII)
 _PROXIES = {"http", "https", "socks5", "socks5h"}
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+PLACEHOLDERS = ("spider", "job", "date", "time", "item", "part")
 _SECRET_NAME = re.compile(r"auth|cookie|token|secret|key|password|session", re.IGNORECASE)
 
 
@@ -216,14 +217,18 @@ def download_errors(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def output_path(value: str) -> str:
-    """A path in which ``{spider}`` and ``{job}`` may stand, and no other field."""
+def path_template(value: str) -> str:
+    """The path of an output, in which the placeholders that there are may stand, and no others."""
     try:
         fields = [part[1:] for part in string.Formatter().parse(value) if part[1] is not None]
     except ValueError as error:  # a brace that is not closed
         raise ValueError(f"has a brace out of place: {value!r} (write {{{{ for a plain one)") from error
-    if not value.strip() or any(field not in {("spider", "", None), ("job", "", None)} for field in fields):
-        raise ValueError(f"must be a path with no other fields than {{spider}} and {{job}}, not {value!r}")
+    if not value.strip():
+        raise ValueError(f"must be a path, not {value!r}")
+    for name, form, conversion in fields:
+        if name not in PLACEHOLDERS or form or conversion:
+            known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
+            raise ValueError(f"has an unknown placeholder {{{name}}}: {value!r}; there are {known}")
     return value
 
 
@@ -244,6 +249,10 @@ def some_path(value: str | None) -> str | None:
 FORMS: Mapping[str, Callable[[Any], Any]] = {
     "cache.mode": off,
     "cache.max_size": size,
+    "export.having": one_or_many,
+    "export.items": one_or_many,
+    "export.spider": one_or_many,
+    "export.without": one_or_many,
     "http.max_body": size,
     "http.proxies.*": one_or_many,
     "http.spool_above": size,
@@ -269,7 +278,7 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "retry.exceptions": download_errors,
     "crawl.allowed_domains": scope,
     "crawl.ignore_parameters": query_parameters,
-    "export.path": output_path,
+    "export.path": path_template,
     "ui.hosts": host_names,
     "ui.listen": listen,
     "ui.metrics": listen,

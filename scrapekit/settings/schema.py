@@ -287,6 +287,10 @@ class OutputSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """One output; what an entry of ``export.outputs`` does not say is as ``export`` says."""
 
     path: str
+    items: tuple[str, ...] = ()
+    spider: tuple[str, ...] = ()
+    having: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
     fields: tuple[str, ...] | None = None
     spreadsheet_safe: bool = False
     parquet_compression: Literal["zstd", "snappy", "gzip", "none"] = "zstd"

@@ -72,7 +72,7 @@ def test_options_take_the_place_of_the_list_and_may_come_several_times(project, 
         ("export:\n  - path: a\n  - fields: [x]\n", "settings.yaml:3: export.outputs.2 has no path"),
         ("export:\n  - path: a\n    fieldz: [x]\n", "settings.yaml:3: unknown key 'export.outputs.1.fieldz'"),
         ("export:\n  - path: a\n    fields: 3\n", "settings.yaml:3: export.outputs.1.fields must be a list, each item"),
-        ("export:\n  - a\n", "settings.yaml:2: export.outputs.1 must be a mapping (path, fields, "),
+        ("export:\n  - a\n", "settings.yaml:2: export.outputs.1 must be a mapping (path, items, "),
         ("export: a\n", "settings.yaml:1: export.outputs must be a list of mappings, not 'a'"),
         (
             "export:\n  path: a\n  outputs: [{path: b}]\n",
@@ -105,3 +105,157 @@ def test_an_output_that_can_not_be_opened_closes_the_others(project, site):
     assert ended.code == 2
     assert "nowhere/b.jsonl: the folder nowhere does not exist" in ended.err
     assert crawl(project, site.url, "-o", "a.jsonl").code == 0  # it is not locked
+
+
+KINDS = """
+    from dataclasses import dataclass
+    from scrapekit import Request, Spider
+
+    @dataclass
+    class Thing:
+        url: str
+        price: int | None = None
+
+    class Special(Thing):
+        pass
+
+    class Kinds(Spider):
+        name = "kinds"
+
+        def start(self):
+            yield Request(self.url)
+
+        def parse(self, response):
+            yield {"url": response.url}
+            number = len(response.url)
+            yield from response.follow_all("a", callback="thing")
+
+        def thing(self, response):
+            number = int(response.url.rsplit("/", 1)[1])
+            yield (Special if number % 2 else Thing)(response.url, number if number > 4 else None)
+"""
+FILTERS = """
+    export:
+      - {path: all.jsonl}
+      - {path: things.csv, items: Thing}
+      - {path: special.jsonl, items: [Special]}
+      - {path: dicts.jsonl.gz, items: dict}
+      - {path: priced.json, having: price}
+      - {path: free.jsonl, items: Thing, without: [price]}
+      - {path: others.jsonl, spider: someone}
+      - {path: "by/{spider}-{item}.jsonl", spider: [kinds, other]}
+"""
+
+
+@pytest.mark.parametrize("fleet", ["threads", "processes:2"])
+def test_items_go_to_the_outputs_that_take_them(project, site, fleet):
+    project.write("spiders/kinds.py", KINDS)
+    project.write("settings.yaml", FILTERS)
+    with project.start("crawl", "kinds", "-a", f"url={site.url}", "--fleet", fleet) as process:
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    things = [f"/{number}" for number in range(1, 9)]
+    assert project.urls("all.jsonl") == ALL
+    assert len(rows(project.folder / "things.csv")) == 8
+    assert project.urls("special.jsonl") == things[::2]
+    assert {item["price"] for item in json.loads((project.folder / "priced.json").read_text())} == {5, 6, 7, 8}
+    assert project.urls("free.jsonl") == things[:4]
+    assert not (project.folder / "others.jsonl").exists()
+    files = {path.name: project.urls(f"by/{path.name}") for path in (project.folder / "by").iterdir()}
+    assert files == {"kinds-dict.jsonl": ["/"], "kinds-Special.jsonl": things[::2], "kinds-Thing.jsonl": things[1::2]}
+    for line in ("things.csv, 8 items", "special.jsonl, 4 items", "by/kinds-Thing.jsonl, 4 items"):
+        assert line in err
+    assert "by/kinds-{item}.jsonl" in project.run("jobs", "show").out
+
+
+def test_a_crawl_whose_items_no_output_takes_does_not_begin(project, site):
+    project.write("settings.yaml", "export: [{path: a.jsonl, spider: [other]}]")
+    ended = crawl(project, site.url)
+    assert ended.code == 2
+    assert "no output takes the items of pages: see the key spider of each" in ended.err
+
+
+def test_an_option_may_have_placeholders_and_braces(project, site):
+    assert crawl(project, site.url, "-O", "{{{spider}}}-{date}.jsonl").code == 0
+    (made,) = project.folder.glob("{pages}-????-??-??.jsonl")
+    assert project.urls(made.name) == ALL
+    again = crawl(project, site.url, "-o", made.name.replace("{", "{{").replace("}", "}}"))
+    assert again.code == 0
+    assert project.urls(made.name) == sorted(ALL * 2)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (
+            "{name}.csv",
+            "{name}.csv: has an unknown placeholder {name}: '{name}.csv'; there are {spider}, {job}, {date}, ",
+        ),
+        ("{job!r}.csv", "unknown placeholder {job}"),
+        ("{.csv", "has a brace out of place"),
+    ],
+)
+def test_an_unknown_placeholder_is_an_error_that_lists_those_that_there_are(project, site, path, said):
+    ended = crawl(project, site.url, "-O", path)
+    assert ended.code == 2
+    assert said in ended.err
+    project.write("settings.yaml", f"export:\n  path: '{path}'\n")
+    ended = crawl(project, site.url)
+    assert ended.code == 2
+    assert "settings.yaml:2: export.path" in ended.err
+
+
+def test_files_by_kind_of_items_are_begun_anew_or_not_at_all(project, site):
+    for _ in range(2):
+        assert crawl(project, site.url, "-O", "{item}.jsonl").code == 0
+        assert project.urls("dict.jsonl") == ALL
+    refused = crawl(project, site.url, "-o", "{item}.jsonl")
+    assert refused.code == 2
+    assert "dict.jsonl: the files of {item}.jsonl can't be appended to: overwrite them with -O" in refused.err
+    (project.folder / "dict.jsonl").write_text("")
+    assert crawl(project, site.url, "-o", "{item}.jsonl").code == 0
+
+
+TWO = """
+    from scrapekit import Request, Spider
+
+    class Other(Spider):
+        name = "other"
+
+        def start(self):
+            yield Request(f"{self.url}/1")
+
+        def parse(self, response):
+            yield {"other": response.url}
+"""
+
+
+def test_several_spiders_may_have_outputs_of_their_own(project, site):
+    project.write("spiders/other.py", TWO)
+    project.write(
+        "settings.yaml",
+        """
+        export:
+          - {path: "{spider}.jsonl"}
+          - {path: only.jsonl, spider: other}
+          - {path: all.jsonl}
+        """,
+    )
+    assert project.run("crawl", "pages", "other", "-a", f"url={site.url}").code == 0
+    assert project.urls("pages.jsonl") == ALL
+    assert project.urls("other.jsonl") == project.urls("only.jsonl") == ["/1"]
+    assert project.urls("all.jsonl") == sorted([*ALL, "/1"])
+
+
+def test_how_an_output_looks_may_be_changed_when_the_job_goes_on(project, site):
+    assert crawl(project, site.url, "-O", "a.csv", "--max-pages", "3").code == 0
+    (job,) = project.jobs
+    options = ("-s", "export.fields=[more, url]", "-s", "crawl.max_pages=null")
+    assert project.run("crawl", "pages", "--resume", job, *options).code == 0
+    assert [list(row) for row in rows(project.folder / "a.csv")] == [["more", "url"]] * 9
+
+
+def test_an_old_output_stays_where_another_one_can_not_be_opened(project, site):
+    assert crawl(project, site.url, "-O", "a.jsonl").code == 0
+    assert crawl(project, site.url, "-O", "a.jsonl", "-O", "nowhere/b.jsonl").code == 2
+    assert project.urls("a.jsonl") == ALL

@@ -7,7 +7,7 @@ from random import Random
 import msgspec
 
 from scrapekit.engine import Admission, Engine, Frontier, InFlight, Outcomes, RetryPolicy, Robots, Scheduler, Stats
-from scrapekit.export import NullSink, open_output, resume_output
+from scrapekit.export import Tee, open_output, resume_output
 from scrapekit.testing.clock import FakeClock
 from scrapekit.testing.fleet import FakeFleet, FakeSeeds
 from scrapekit.testing.web import LinkSpider, SimulatedPage, SimulatedWeb
@@ -53,11 +53,11 @@ class Sim:
         resume = folder is not None and (folder / "frontier.sqlite").exists()
         self.frontier = Frontier("" if folder is None else str(folder / "frontier.sqlite"))
         if folder is None:
-            self.output = NullSink()
+            self.output = Tee({})
         elif resume and (committed := self.frontier.get("output")) is not None:
-            self.output = resume_output(folder / "out.jsonl", committed)
+            self.output = Tee({(0, ""): resume_output(folder / "out.jsonl", committed)})
         else:
-            self.output = open_output(folder / "out.jsonl", overwrite=True)
+            self.output = Tee({(0, ""): open_output(folder / "out.jsonl", overwrite=True)})
         self.in_flight = InFlight(None if folder is None else folder / "in_flight", workers)
         self.retry = retry or RetryPolicy(times=2, initial=1.0, maximum=10.0)
         self.quarantined = self.frontier.recover(self.in_flight.left, self.clock.now(), 600.0, quarantine_after)

@@ -30,8 +30,8 @@ def kill_at_commit(sim, number, moment, error=Killed):
         if moment == "after" and seen[0] == number:
             raise error
 
-    def appended(lines):
-        append(lines)
+    def appended(lines, routes):
+        append(lines, routes)
         if moment == "appended" and seen[0] >= number:
             raise error
 

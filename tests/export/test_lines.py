@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scrapekit.errors import ExportError
-from scrapekit.export import NullSink, open_output, resume_output
 from scrapekit.export import lines as lines_module
+from scrapekit.export import open_output, resume_output
 from scrapekit.export.lines import StreamSink, write_all
 
 PLAIN_AND_GZIP = pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz"])
@@ -264,11 +264,3 @@ def test_small_groups_compress_nearly_like_one_stream(tmp_path):
     whole = b"\n".join(lines)
     assert (tmp_path / "out.gz").stat().st_size < len(whole) / 2
     assert sum(len(gzip.compress(line)) for line in lines) > len(whole)  # as one member a group would be
-
-
-def test_the_null_sink_keeps_nothing():
-    sink = NullSink()
-    sink.append([b"1"])
-    sink.flush()
-    sink.close()
-    assert (sink.position(), sink.name, sink.cut) == ({}, "", 0)

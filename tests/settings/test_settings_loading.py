@@ -302,9 +302,9 @@ def test_a_fingerprint_may_have_colons():
         ),
         (
             "export: {path: 'a/{spidr}'}",
-            "settings.yaml:1: export.path must be a path with no other fields than {spider} and {job}",
+            "settings.yaml:1: export.path has an unknown placeholder {spidr}: 'a/{spidr}'; there are {spider}, {job}, ",
         ),
-        ("export: {path: 'a/{job!r}'}", "settings.yaml:1: export.path must be a path"),
+        ("export: {path: 'a/{job!r}'}", "settings.yaml:1: export.path has an unknown placeholder {job}"),
         ("export: {path: 'a/{job'}", "settings.yaml:1: export.path has a brace out of place: 'a/{job'"),
         ("export: {path: ''}", "settings.yaml:1: export.path must be a path"),
         (

@@ -32,8 +32,8 @@ MUTANTS = {
     "the position is saved before the lines are written": [
         (
             ENGINE,
-            "            self._output.append(batch.lines)\n",
-            '            batch.meta["output"] = self._output.position()\n            self._output.append(batch.lines)\n',
+            "            self._output.append(batch.lines, batch.routes)\n",
+            '            batch.meta["output"] = self._output.position()\n            self._output.append(batch.lines, batch.routes)\n',
         ),
         (ENGINE, '            self._output.flush()\n            batch.meta["output"] = self._output.position()\n', "            self._output.flush()\n"),
     ],

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from scrapekit.engine import Admission, Engine, Frontier, InFlight, Outcomes, RetryPolicy, Robots, Scheduler, Stats
 from scrapekit.engine.contract import Post
-from scrapekit.export import Sink, open_output, resume_output
+from scrapekit.export import Sink, Tee, open_output, resume_output
 from scrapekit.messages import Lease, Lost, Outcome
 from scrapekit.testing.clock import FakeClock
 from scrapekit.testing.fleet import FakeFleet, FakeSeeds
@@ -193,7 +193,7 @@ class _Life:
     def _engine(self, reaper: Reaper, opened: ExitStack) -> Engine:
         world, clock, folder = self._world, self._clock, self._folder
         frontier = Frontier(self._database.name, connect=partial(self._database.connect, reaper))
-        output = opened.enter_context(closing(self._output(frontier, reaper)))
+        output = opened.enter_context(closing(Tee({(0, ""): self._output(frontier, reaper)})))
         in_flight = InFlight(folder / "in_flight", world.workers)
         retry = RetryPolicy(times=TIMES, initial=1.0, maximum=10.0)
         frontier.recover(in_flight.left, clock.now(), 600.0, world.quarantine_after)
