@@ -96,8 +96,9 @@ def _output(path: str, report: CrawlReport) -> str:
     count = f", {report.written[path]:,} items" if path in report.written else ""
     if path == "-":
         return f"stdout{count}"
+    last = "whose last part " if "{part}" in path else "which "
     later = report.reason == "interrupted" and format_of(Path(path)) is not None
-    return safe(path) + count + (", which is made when the job has ended" if later else "")
+    return safe(path) + count + (f", {last}is made when the job has ended" if later else "")
 
 
 def _tallies(title: str, tallies: Mapping[str, Tally]) -> list[str]:

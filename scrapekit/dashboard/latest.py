@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from scrapekit.export import committed_of, format_of
+from scrapekit.export import committed_of, format_of, part_path, segment_spool
 from scrapekit.messages import Failed
 from scrapekit.project.outputs import spool_of
 
@@ -52,7 +52,11 @@ def written(root: Path, folder: Path, paths: Sequence[str], committed: Mapping[s
     """
     for (number, kind), (position, *_) in committed_of(committed).items():
         spool = spool_of(folder / "items.jsonl", number, kind)
-        path = spool if spool.exists() else root / paths[number].replace("{item}", kind)
+        name = paths[number].replace("{item}", kind)
+        if "part" in position:
+            part: int = position["part"]
+            spool, name, position = segment_spool(spool, part), str(part_path(name, part)), position["at"]
+        path = spool if spool.exists() else root / name
         end = position.get("offset")
         if isinstance(end, int) and "crc" not in position and (path == spool or format_of(path) is None):
             with suppress(OSError):  # it is no file, or its owner has taken it away

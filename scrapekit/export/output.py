@@ -15,11 +15,13 @@ from scrapekit.export.formats import Options, format_of, refuse_other_formats
 from scrapekit.export.linefile import open_lines, resume_lines
 from scrapekit.export.lines import FileSink, StreamSink
 from scrapekit.export.opener import Opener, Terms, is_table, scheme_of
+from scrapekit.export.parts import Limits, PartedFiles
 from scrapekit.export.sink import Sink
 from scrapekit.export.spool import SpooledFiles
 from scrapekit.safe import masked
 
 _DEFAULTS = Options()
+_WHOLE = Limits()
 
 
 def open_output(
@@ -30,6 +32,7 @@ def open_output(
     fsync: bool = False,
     spool: Path | None = None,
     options: Options = _DEFAULTS,
+    parts: Limits = _WHOLE,
 ) -> Sink:
     """Open the output of a new crawl, locked against others. Any thread.
 
@@ -45,6 +48,7 @@ def open_output(
         spool: Where the lines lie until :meth:`Sink.finish`, for formats that are made at the end; None for a file
             beside the target, which goes when the output is closed.
         options: Of these formats.
+        parts: When a part of the output is full, and another file begins; then the target has ``{part}`` in its name.
 
     Raises:
         OutputError: One line: the folder does not exist, permission is denied, the format is not available, another
@@ -52,7 +56,7 @@ def open_output(
         ExportError: The disk is full already.
     """
     terms = Terms(overwrite, parents, fsync, spool, options)
-    return opener_of(target).open(str(target), terms)
+    return _parted(target, parts).open(str(target), terms)
 
 
 def resume_output(
@@ -63,6 +67,7 @@ def resume_output(
     fsync: bool = False,
     spool: Path | None = None,
     options: Options = _DEFAULTS,
+    parts: Limits = _WHOLE,
 ) -> Sink:
     """Open the output of a crawl that goes on, and cut it back to the ``committed`` position. Any thread.
 
@@ -77,13 +82,19 @@ def resume_output(
         fsync: As for :func:`open_output`.
         spool: So is this.
         options: And this.
+        parts: And this.
 
     Raises:
         OutputMismatch: The file is gone, shorter than committed, or has other bytes, or more where it was whole.
         OutputError: It can't be opened, or another process writes to it.
     """
     terms = Terms(fsync=fsync, spool=spool, options=options)
-    return opener_of(target).resume(str(target), committed, terms, whole=whole)
+    return _parted(target, parts).resume(str(target), committed, terms, whole=whole)
+
+
+def _parted(target: str | Path, parts: Limits) -> Opener:
+    opener = opener_of(target)
+    return opener if parts == _WHOLE else PartedFiles(opener, parts)
 
 
 class LineFiles:

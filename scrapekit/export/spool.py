@@ -60,15 +60,13 @@ class SpooledSink:
         self.append = spool.append
         self.position = spool.position
         self.flush = spool.flush
+        self.committed = spool.committed
         self._spool = spool
         self._path = path
         self._format = form
         self._options = options
         self._fsync = fsync
         self._temporary = temporary
-
-    def committed(self) -> None:
-        """Do nothing: the file is made at the end."""
 
     def finish(self) -> None:
         """Write the file under a temporary name, then give it its own: whoever looks sees the old one or the whole new.
@@ -82,10 +80,10 @@ class SpooledSink:
             with self._format.opened(part) as file:
                 self._format.write(lambda: self._lines(end), file, self._options)
             if self._fsync:
-                _sync(part)
+                sync(part)
             part.replace(self._path)
             if self._fsync:
-                _sync(self._path.parent)
+                sync(self._path.parent)
         except OSError as error:
             raise ExportError(f"{self._path}: can't be written: {error.strerror or error}") from error
 
@@ -105,7 +103,8 @@ class SpooledSink:
                 yield line[:-1]
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk. Raises OSError."""
     if path.is_dir() and not hasattr(os, "O_DIRECTORY"):  # pragma: no cover  (Windows can't, and need not)
         return
     fd = os.open(path, os.O_RDONLY)

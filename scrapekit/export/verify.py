@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from itertools import takewhile
 from pathlib import Path
@@ -33,6 +33,60 @@ def groups_intact(path: Path, groups: Iterable[Group]) -> int:
         return _count(fd, groups, packed=path.suffix.lower() == ".gz")
     finally:
         os.close(fd)
+
+
+def parts_intact(segment: Callable[[int], Path], groups: Iterable[Group]) -> int:
+    """The same for an output in parts.
+
+    Args:
+        segment: The file of a part's lines, by its number.
+        groups: As for :func:`groups_intact`; where the output was opened only later, :data:`NOT_YET` comes first.
+    """
+    at: tuple[int, int] | None = None
+    inflate: dict[int, Any] = {}
+    good = 0
+    for position, digest in groups:
+        if "part" in position:
+            ends = [*((number, end) for number, *_, end in position["sealed"]), (position["part"], position["at"])]
+            if not all(_holds(segment(number), end) for number, end in ends):
+                break
+            at = at or ((position["begin"], 0) if good else None)
+            if at is not None and _lines(segment, at, ends, inflate) != digest:
+                break
+            at = ends[-1][0], ends[-1][1]["offset"]
+        good += 1
+    return good
+
+
+def _holds(path: Path, position: Mapping[str, Any]) -> bool:
+    offset: int = position["offset"]
+    if not path.exists():
+        return offset == 0
+    with path.open("rb") as file:
+        return path.stat().st_size >= offset and mark_at(file.fileno(), offset) == position["mark"]
+
+
+def _lines(
+    segment: Callable[[int], Path],
+    begin: tuple[int, int],
+    ends: Iterable[tuple[int, Mapping[str, Any]]],
+    inflate: dict[int, Any],
+) -> bytes:
+    """The digest of the lines from one position to another, over all parts between them."""
+    lines = b""
+    for number, end in ends:
+        start = begin[1] if number == begin[0] else 0
+        if end["offset"] == start:
+            continue
+        with segment(number).open("rb") as file:
+            data = read_at(file.fileno(), start, end["offset"])
+        if "crc" in end:
+            try:
+                data = inflate.setdefault(number, zlib.decompressobj(31)).decompress(data)
+            except zlib.error:
+                return b""
+        lines += data
+    return _digest(lines, None)
 
 
 def _count(fd: int, groups: Iterable[Group], *, packed: bool) -> int:

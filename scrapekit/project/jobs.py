@@ -231,7 +231,8 @@ class Jobs:
     def _claiming(self, output: str) -> Iterator[str]:
         """Unfinished jobs that write to this file."""
         path = self._root / output
-        at_the_end = bool(scheme_of(output)) or format_of(path) is not None  # then the file need not be there yet
+        # Then the file need not be there yet.
+        at_the_end = bool(scheme_of(output)) or format_of(path) is not None or "{item}" in output or "{part}" in output
         if output != "-" and (at_the_end or path.is_file()):
             for job, record in self._unfinished():
                 if any(

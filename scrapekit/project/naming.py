@@ -11,8 +11,9 @@ from msgspec.structs import replace
 
 from scrapekit.errors import OutputError
 from scrapekit.export.routes import Filter
-from scrapekit.settings import OutputSettings, path_template
+from scrapekit.settings import OutputSettings, PartsSettings, path_template
 
+_PACKED, _SUFFIX = re.compile(r"\.(?:gz|zst)$", re.IGNORECASE), re.compile(r"\.[A-Za-z0-9]+$")
 LATER = ("item", "part")  # of the placeholders, those that are filled in when a file is opened
 
 
@@ -39,7 +40,7 @@ def outputs_of(
         for names in each:
             values = {"job": job, "date": f"{now:%Y-%m-%d}", "time": f"{now:%H%M%S}", "spider": names[0]}
             kept = () if len(names) == len(spiders) else tuple(names)
-            found.append(replace(output, path=_filled(output.path, values), spider=kept))
+            found.append(replace(output, path=_parted(_filled(output.path, values), output.parts), spider=kept))
     if not found:
         raise OutputError(f"no output takes the items of {', '.join(spiders)}: see the key spider of each")
     return found
@@ -69,6 +70,24 @@ def _filled(template: str, values: dict[str, str]) -> str:
         if name is not None:
             filled += f"{{{name}}}" if name in LATER else _safe(values[name])
     return filled
+
+
+def _parted(path: str, parts: PartsSettings) -> str:
+    """The path with the place for the number of the part, if it is in parts: before the suffixes."""
+    folder, slash, name = path.rpartition("/")
+    if parts == PartsSettings():
+        if "{part}" in path:
+            raise OutputError(f"{path}: {{part}} is for outputs in parts: set parts.items or parts.size of this one")
+        return path
+    if "{part}" in folder:
+        raise OutputError(f"{path}: {{part}} must stand in the name of the file, not in that of a folder")
+    if "{part}" in name or name in {"", "-"}:
+        return path
+    stem, suffixes = name, ""
+    for known in (_PACKED, _SUFFIX):
+        if (found := known.search(stem)) and found.start():
+            stem, suffixes = stem[: found.start()], found[0] + suffixes
+    return f"{folder}{slash}{stem}-{{part}}{suffixes}"
 
 
 def _safe(value: str) -> str:

@@ -14,6 +14,7 @@ from scrapekit.engine import Frontier
 from scrapekit.errors import OutputError, OutputMismatch
 from scrapekit.export import (
     Filter,
+    Limits,
     Options,
     Sink,
     Tee,
@@ -133,6 +134,7 @@ class Outputs:
             fsync=self._fsync,
             spool=self._spool(number, kind),
             options=_options(output),
+            parts=limits_of(output),
         )
 
     def _resume(self, number: int, kind: str, position: Mapping[str, Any], *, whole: bool) -> Sink:
@@ -144,6 +146,7 @@ class Outputs:
             fsync=self._fsync,
             spool=self._spool(number, kind),
             options=_options(output),
+            parts=limits_of(output),
         )
 
     def _spool(self, number: int, kind: str) -> Path | None:
@@ -180,6 +183,11 @@ def formed_as(
     """The ``outputs`` of a job that goes on, each in the format that ``overrides``, the ``-s`` beside it, ask for."""
     changed = [key for key in _FORMAT_KEYS if any(each.startswith(f"export.{key}=") for each in overrides)]
     return [replace(output, **{key: getattr(export, key) for key in changed}) for output in outputs]
+
+
+def limits_of(output: OutputSettings) -> Limits:
+    """When a part of it is full."""
+    return Limits(output.parts.items, output.parts.size)
 
 
 def _options(output: OutputSettings) -> Options:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,16 @@ from msgspec import Struct
 from scrapekit.engine import Frontier, Stats
 from scrapekit.engine.schema import DONE, FAILED, PENDING
 from scrapekit.errors import FrontierError, JobNotFound, OutputMismatch
-from scrapekit.export import NOT_YET, committed_of, format_of, groups_intact, scheme_of
+from scrapekit.export import (
+    NOT_YET,
+    committed_of,
+    format_of,
+    groups_intact,
+    part_path,
+    parts_intact,
+    scheme_of,
+    segment_spool,
+)
 from scrapekit.project.job import Job
 from scrapekit.project.naming import file_name
 from scrapekit.project.outputs import spool_of
@@ -93,17 +103,26 @@ def _intact(job: Job, root: Path, groups: list[tuple[dict[str, Any], bytes]]) ->
     for (number, kind), written in by_file.items():
         name = file_name(job.record.outputs[number].path, kind)
         path = root / name
-        if scheme_of(name) or format_of(path) is not None:
+        spooled = bool(scheme_of(name)) or format_of(path) is not None
+        if spooled:
             path = spool_of(job.spool_path, number, kind)
-        if "offset" not in written[0][0]:
+        last = written[-1][0]
+        if "part" in last:
+            segment = partial(segment_spool, path) if spooled else partial(part_path, str(path))
+            good = parts_intact(segment, written)
+            last = written[good - 1][0]
+            path, kept = segment(last.get("part", 1)), last.get("at", last)["offset"]
+        elif "offset" in last:
+            good = groups_intact(path, written)
+            kept = written[good - 1][0]["offset"]
+        else:
             continue
-        good = groups_intact(path, written)
         if not good:
             raise OutputMismatch(
                 f"{path} does not hold any more what was in it before job {job.id} began: put it back, or start "
                 "a new crawl"
             )
-        found.append((good, str(path), int(written[good - 1][0]["offset"])))
+        found.append((good, str(path), int(kept)))
     if not found:
         raise JobNotFound(f"job {job.id} can't be repaired: its output is a stream, or it has not begun")
     return min(found)

@@ -251,6 +251,7 @@ FORMS: Mapping[str, Callable[[Any], Any]] = {
     "cache.max_size": size,
     "export.having": one_or_many,
     "export.items": one_or_many,
+    "export.parts.size": size,
     "export.spider": one_or_many,
     "export.without": one_or_many,
     "http.max_body": size,

@@ -283,6 +283,13 @@ class CrawlSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     fail_if: FailIf = field(default_factory=FailIf)
 
 
+class PartsSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``export.parts``: when a part of an output is full, and another file begins; None for never."""
+
+    items: Count | None = None
+    size: Size | None = None
+
+
 class OutputSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One output; what an entry of ``export.outputs`` does not say is as ``export`` says."""
 
@@ -296,6 +303,7 @@ class OutputSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     parquet_compression: Literal["zstd", "snappy", "gzip", "none"] = "zstd"
     max_outage: Seconds = 60.0
     overwrite: bool = False
+    parts: PartsSettings = field(default_factory=PartsSettings)
 
 
 class ExportSettings(OutputSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):

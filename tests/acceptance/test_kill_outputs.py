@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
+import io
 import json
 from collections import Counter
 
@@ -106,6 +108,66 @@ def test_outputs_that_choose_their_items_are_complete(project, shell, site):
     again = (project / "all.jsonl").read_bytes().splitlines()
     assert sorted(again) == sorted(lines)
     assert sorted((project / "kinds" / "Book.jsonl").read_bytes().splitlines()) == sorted(by_kind["Book"])
+
+
+PARTS = """
+export:
+  - {path: all.jsonl}
+  - {path: "parts/{spider}.jsonl.gz", parts: {items: 10}}
+  - {path: parts/dear.csv, having: price, parts: {size: 2KiB}}
+  - {path: "parts/{part}-{item}.json", parts: {items: 25}}
+"""
+
+
+def in_parts(manifest, read):
+    """The items of all parts, each of which is as the manifest says."""
+    listed = json.loads(manifest.read_bytes())
+    assert listed["complete"]
+    found = []
+    for part in listed["parts"]:
+        content = (manifest.parent / part["file"]).read_bytes()
+        assert (part["bytes"], part["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
+        items = read(content)
+        assert (part["first"], part["last"]) == (len(found) + 1, len(found) + len(items))
+        found += items
+    return found
+
+
+def of_lines(content):
+    return [json.loads(line) for line in gzip.decompress(content).splitlines()]
+
+
+def of_csv(content):
+    return [row["url"] for row in csv.DictReader(io.StringIO(content.decode(), newline=""))]
+
+
+def test_outputs_in_parts_are_complete_and_can_be_repaired(project, shell, site):
+    (project / "settings.yaml").write_text(PARTS)
+    arguments = ["crawl", "books", "-a", f"url={site.url}", *SETTINGS]
+    points = ("before rename:6", "after rename:7", "mid-finalise:2", "before COMMIT:3", "torn append:5")
+    assert die_and_resume(project, shell, arguments, points) >= 3
+
+    def check():
+        items = [json.loads(line) for line in (project / "all.jsonl").read_bytes().splitlines()]
+        assert Counter(item["url"] for item in items) == books(site)
+        folder = project / "parts"
+        assert in_parts(folder / "books.manifest.json", of_lines) == items
+        assert in_parts(folder / "dear.manifest.json", of_csv) == [item["url"] for item in items]
+        assert in_parts(folder / "-dict.manifest.json", json.loads) == items
+        files = {part["file"] for path in folder.glob("*.json") if path.stem.endswith("manifest")
+                 for part in json.loads(path.read_bytes())["parts"]}  # fmt: skip
+        assert {path.name for path in folder.iterdir() if "manifest" not in path.name} == files
+        assert len([*folder.glob("books-*")]) == BOOKS // 10
+
+    check()
+    (job,) = (project / ".scrapekit" / "jobs").iterdir()
+    assert "nothing is missing: " in shell.run("jobs", "repair", job.name).stdout
+    (project / "parts" / "books-00004.jsonl.gz").write_bytes(gzip.compress(b"{}"))
+    repaired = shell.run("jobs", "repair", job.name)
+    assert " items are gone from " in repaired.stdout, repaired.stderr
+    assert "books-0000" in repaired.stdout
+    assert shell.run("crawl", "books", "--resume").returncode == 0
+    check()
 
 
 def test_what_one_of_several_outputs_has_lost_is_fetched_again_for_all(project, shell, site):

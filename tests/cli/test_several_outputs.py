@@ -259,3 +259,62 @@ def test_an_old_output_stays_where_another_one_can_not_be_opened(project, site):
     assert crawl(project, site.url, "-O", "a.jsonl").code == 0
     assert crawl(project, site.url, "-O", "a.jsonl", "-O", "nowhere/b.jsonl").code == 2
     assert project.urls("a.jsonl") == ALL
+
+
+def parts(project, manifest):
+    """Which parts are listed, with how many items each."""
+    listed = json.loads((project.folder / manifest).read_text())
+    assert listed["complete"]
+    return [(part["file"], part["items"]) for part in listed["parts"]]
+
+
+def test_outputs_in_parts(project, site):
+    project.write(
+        "settings.yaml",
+        """
+        export:
+          - {path: "out/{job}.jsonl", parts: {items: 4}}
+          - {path: "out/{part}-{item}.csv.gz", parts: {size: 100B}}
+          - {path: whole.jsonl}
+        """,
+    )
+    code, _, err = crawl(project, site.url)
+    assert code == 0
+    (job,) = project.jobs
+    assert parts(project, f"out/{job}.manifest.json") == [
+        (f"{job}-0000{number}.jsonl", items) for number, items in ((1, 4), (2, 4), (3, 1))
+    ]
+    assert f"out/{job}-{{part}}.jsonl" in err
+    by_size = parts(project, "out/-dict.manifest.json")
+    assert sum(items for _, items in by_size) == 9
+    assert by_size[0][0] == "00001-dict.csv.gz"
+    assert len(by_size) >= 3
+    assert "nothing is missing: " in project.run("jobs", "repair", job).out
+
+
+def test_parts_of_a_job_go_on_and_more_may_be_appended(project, site):
+    four = ("-s", "export.parts.items=4")
+    assert crawl(project, site.url, "-O", "a.csv", *four, "--max-pages", "6").code == 0
+    (job,) = project.jobs
+    assert parts(project, "a.manifest.json") == [("a-00001.csv", 4), ("a-00002.csv", 2)]
+    assert project.run("crawl", "pages", "--resume", job, "-s", "crawl.max_pages=null").code == 0
+    assert parts(project, "a.manifest.json") == [("a-00001.csv", 4), ("a-00002.csv", 4), ("a-00003.csv", 1)]
+    assert crawl(project, site.url, "-o", "a.csv", *four, "--max-pages", "1").code == 0
+    assert parts(project, "a.manifest.json")[3:] == [("a-00004.csv", 1)]
+
+
+@pytest.mark.parametrize(
+    ("path", "parts", "said"),
+    [
+        ("a-{part}.csv", "{}", "{part} is for outputs in parts: set parts.items or parts.size of this one"),
+        ("{part}/a.csv", "{items: 1}", "{part} must stand in the name of the file, not in that of a folder"),
+        ("-", "{items: 1}", "-: only files here can be written in parts"),
+        ("a.csv", "{size: big}", "settings.yaml:1: export.outputs.1.parts.size must be a size from 1 byte to 1TiB"),
+        ("a.csv", "{item: 1}", "settings.yaml:1: unknown key 'export.outputs.1.parts.item'"),
+    ],
+)
+def test_parts_that_can_not_be_are_an_error(project, site, path, parts, said):
+    project.write("settings.yaml", f"export: [{{path: '{path}', parts: {parts}}}]\n")
+    ended = crawl(project, site.url)
+    assert ended.code == 2
+    assert said in ended.err

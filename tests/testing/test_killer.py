@@ -27,7 +27,13 @@ def project(tmp_path):
 
 @pytest.mark.parametrize(
     ("fleet", "output"),
-    [("threads", "out.csv"), ("threads", "out.json"), ("processes:2", "out.jsonl.gz"), ("threads", "out.db")],
+    [
+        ("threads", "out.csv"),
+        ("threads", "out.json"),
+        ("processes:2", "out.jsonl.gz"),
+        ("threads", "out.db"),
+        ("threads", "parts.csv"),
+    ],
 )
 def test_a_crawl_that_is_killed_over_and_over_gives_a_whole_output(fleet, output, project):
     tally = Campaign(project, seed=1, fleet=fleet, books=60).run(6, [output])

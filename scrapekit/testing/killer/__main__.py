@@ -12,7 +12,10 @@ from pathlib import Path
 from scrapekit.testing.killer import Campaign
 
 _ROOT = Path(__file__).resolve().parents[3]
-_OUTPUTS = ("out.jsonl", "out.jsonl.gz", "out.csv", "out.json", "out.csv.gz", "out.db")
+_OUTPUTS = (
+    *("out.jsonl", "out.jsonl.gz", "out.csv", "out.json", "out.csv.gz", "out.db"),
+    *("parts.jsonl", "parts.csv", "parts.jsonl.gz"),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -24,11 +24,16 @@ from scrapekit.testing.server import serve
 
 _PACKAGES = Path(__file__).resolve().parents[3]  # that this scrapekit lies in, whatever another folder has
 _PATIENCE = 120.0  # seconds until a run is given up
+_PART_ITEMS = 7
 _STOPPED = 0.2  # seconds that a stopped process stays so
 _SETTINGS = (
     *("-s", "crawl.quarantine_after=100"),  # the requests in flight are not to blame here
     *("-s", "retry.backoff.initial=0.01"),
 )
+
+
+def _in_parts(output: Path) -> bool:
+    return output.name.partition("-")[2].startswith("parts.")
 
 
 class Tally(Struct):
@@ -95,7 +100,7 @@ class Campaign:
         """What it has come to so far."""
 
     def run(self, kills: int, outputs: list[str]) -> Tally:
-        """Crawl to each of ``outputs`` (names such as ``out.csv``) in turn until there were so many kills."""
+        """Crawl to each of ``outputs`` (such as ``out.csv``, ``parts.csv``) in turn until there were so many kills."""
         with serve(self._log) as server:
             url = f"{server.url}/"
             expected = SampleSite(books=self._books).expected_books(url)
@@ -105,7 +110,7 @@ class Campaign:
                 output = self._project / f"{number}-{name}"
                 number += 1
                 self._crawl(url, output, kills)
-                verdict = Verdict.on(output, expected)
+                verdict = (Verdict.on_parts if _in_parts(output) else Verdict.on)(output, expected)
                 if verdict != Verdict():
                     self.tally.wrong[output.name] = verdict
                 self.tally.crawls += 1
@@ -116,7 +121,10 @@ class Campaign:
         tally, begun = self.tally, [len(self._log)]
         first = ["books", "-a", f"url={url}", "-O", _target(output), "--fleet", self._fleet, *_SETTINGS]
         arguments = first
-        points = POINTS + LOADING if output.suffix == ".db" else POINTS
+        points: tuple[str, ...] = POINTS + LOADING if output.suffix == ".db" else POINTS
+        if _in_parts(output):
+            first += ["-s", f"export.parts.items={_PART_ITEMS}"]
+            points += AT_THE_END if output.suffix == ".csv" else AT_THE_END[1:]  # then they come all the time
         at_the_end = iter(() if output.suffix in {".jsonl", ".db"} or ".jsonl" in output.suffixes else AT_THE_END)
         for _ in range(self._dice.randint(8, 14)):
             if tally.kills >= kills:

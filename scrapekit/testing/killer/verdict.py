@@ -13,6 +13,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from scrapekit.export.manifest import Manifest, Part
+
 
 class Verdict(NamedTuple):
     """Counts of items; of torn ones, of lines or files that can't be read."""
@@ -25,32 +27,32 @@ class Verdict(NamedTuple):
     @classmethod
     def on(cls, output: Path, expected: Iterable[dict[str, Any]]) -> Verdict:
         """Compare an output, ``.jsonl``, ``.json`` or ``.csv``, packed or not, or ``.db``, with what must be in it."""
-        content = output.read_bytes() if output.exists() else b""
-        try:
-            content = gzip.decompress(content) if output.suffix == ".gz" else content
-        except (OSError, EOFError):
-            return cls(torn=1)
-        suffix = output.suffixes[0]
-        if suffix == ".db":
-            content = b"".join(json.dumps(row).encode() + b"\n" for row in _rows(output))
-        wanted = {_canonical(_flat(item) if suffix == ".csv" else item) for item in expected}
+        found, torn = _read(output, output.suffixes[0])
+        return cls._of(found, torn, expected, output.suffixes[0])
+
+    @classmethod
+    def on_parts(cls, output: Path, expected: Iterable[dict[str, Any]]) -> Verdict:
+        """The same for an output in parts; those that are not as the manifest says, or are not in it, are torn."""
+        suffix, stem = output.suffixes[0], output.name.partition(".")[0]
+        path = output.with_name(f"{stem}.manifest.json")
+        manifest = Manifest.read(path) or Manifest()
         found: Counter[str] = Counter()
-        torn = 0
-        if suffix == ".csv":
-            found.update(map(_canonical, csv.DictReader(io.StringIO(content.decode(), newline=""))))
-        elif suffix == ".json":
-            try:
-                found.update(map(_canonical, json.loads(content)))
-            except ValueError:
-                torn = 1
-        else:
-            *lines, rest = content.split(b"\n")
-            torn = int(rest != b"")
-            for line in lines:
-                try:
-                    found[_canonical(json.loads(line))] += 1
-                except ValueError:
-                    torn += 1
+        torn = int(not manifest.complete)
+        torn += len({each.name for each in output.parent.glob(f"{stem}-*")} ^ {part.file for part in manifest.parts})
+        before = 0
+        for number, part in enumerate(manifest.parts, 1):
+            items, broken = _read(output.with_name(part.file), suffix)
+            found += items
+            count = items.total()
+            if part != Part.of(number, output.with_name(part.file), items=count, first=before + 1):
+                broken += 1
+            torn += broken
+            before += count
+        return cls._of(found, torn, expected, suffix)
+
+    @classmethod
+    def _of(cls, found: Counter[str], torn: int, expected: Iterable[dict[str, Any]], suffix: str) -> Verdict:
+        wanted = {_canonical(_flat(item) if suffix == ".csv" else item) for item in expected}
         return cls(
             missing=len(wanted - found.keys()),
             doubled=sum(count - 1 for count in found.values()),
@@ -67,6 +69,35 @@ def _rows(database: Path) -> list[dict[str, Any]]:
             {name: row[name] for name in row.keys() if name not in {"_job", "_n"}}  # noqa: SIM118  (a Row iterates values)
             for row in db.execute("SELECT * FROM books")
         ]
+
+
+def _read(path: Path, suffix: str) -> tuple[Counter[str], int]:
+    """The items of a file, and how many lines or files can't be read."""
+    content = path.read_bytes() if path.exists() else b""
+    found: Counter[str] = Counter()
+    try:
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
+    except (OSError, EOFError):
+        return found, 1
+    torn = 0
+    if suffix == ".db":
+        content = b"".join(json.dumps(row).encode() + b"\n" for row in _rows(path))
+    if suffix == ".csv":
+        found.update(map(_canonical, csv.DictReader(io.StringIO(content.decode(), newline=""))))
+    elif suffix == ".json":
+        try:
+            found.update(map(_canonical, json.loads(content)))
+        except ValueError:
+            torn = 1
+    else:
+        *lines, rest = content.split(b"\n")
+        torn = int(rest != b"")
+        for line in lines:
+            try:
+                found[_canonical(json.loads(line))] += 1
+            except ValueError:
+                torn += 1
+    return found, torn
 
 
 def _canonical(item: Any) -> str:

@@ -1,0 +1,91 @@
+"""The manifest of an output in parts: which are complete, with checksums. What loads them reads this."""
+
+from __future__ import annotations
+
+import re
+from hashlib import file_digest
+from pathlib import Path
+from typing import Self
+
+import msgspec
+from msgspec import Struct
+
+from scrapekit.errors import OutputMismatch
+from scrapekit.export.spool import sync
+
+_PACKED = {".gz", ".zst"}
+
+
+class Part(Struct, frozen=True):
+    """A part whose file is complete.
+
+    Args:
+        number: From 1.
+        file: Its name; it lies beside the manifest.
+        items: How many it holds.
+        bytes: Its size.
+        sha256: Of its bytes, in hex.
+        first: The number of its first item among all that the job has written to this output, from 1.
+        last: That of its last one.
+    """
+
+    number: int
+    file: str
+    items: int
+    bytes: int
+    sha256: str
+    first: int
+    last: int
+
+    @classmethod
+    def of(cls, number: int, path: Path, *, items: int, first: int) -> Self:
+        """That of a file, which is read. Raises OSError."""
+        with path.open("rb") as file:
+            digest = file_digest(file, "sha256").hexdigest()
+            size = file.seek(0, 2)
+        return cls(number, path.name, items, size, digest, first, first + items - 1)
+
+
+class Manifest(Struct, kw_only=True):
+    """``NAME.manifest.json``, always replaced as a whole.
+
+    Args:
+        complete: Whether the crawl has ended, so that no part will follow.
+        parts: Those that are complete, in order.
+    """
+
+    complete: bool = False
+    parts: list[Part] = []
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """The manifest that is there; None where none is.
+
+        Raises:
+            OutputMismatch: What is there is none.
+        """
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=cls)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.DecodeError) as error:
+            raise OutputMismatch(f"{path}: can't be read as a manifest: {error}") from error
+
+    def write(self, path: Path, *, fsync: bool) -> None:
+        """Put it in the place of the old one. Raises OSError."""
+        new = path.with_name(f".{path.name}.part")
+        new.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n")
+        if fsync:
+            sync(new)
+        new.replace(path)
+        if fsync:
+            sync(path.parent)
+
+
+def manifest_of(path: Path) -> Path:
+    """The manifest of the parts of ``path``: ``books.manifest.json`` for ``books-{part}.csv.gz``. Pure."""
+    name = Path(re.sub(r"[-_.]?\{part\}", "", path.name))
+    if name.suffix.lower() in _PACKED:
+        name = name.with_suffix("")
+    stem = "" if name.name.startswith(".") and name.name.count(".") == 1 else name.stem
+    return path.with_name(f"{stem}.manifest.json" if stem else "manifest.json")

@@ -1,0 +1,310 @@
+"""Outputs in parts: files of so many items or bytes, each complete, and a manifest that says which are.
+
+A part is an output of its own, opened like any other; this room says when one ends and the next one begins. It ends
+with the item after which no other fits. Its file is made, and listed, only once that is committed, so whatever the
+manifest lists is final.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scrapekit.errors import ExportError, OutputError, OutputMismatch
+from scrapekit.export.manifest import Manifest, Part, manifest_of
+from scrapekit.export.opener import Opener, Terms
+from scrapekit.export.sink import Sink
+
+PART = "{part}"
+
+
+class Limits(NamedTuple):
+    """When a part is full.
+
+    Args:
+        items: So many.
+        size: So many bytes, as JSON Lines; a single item may have more.
+    """
+
+    items: int | None = None
+    size: int | None = None
+
+    def full(self, items: int, size: int, line: bytes) -> bool:
+        """Whether a part of that many items and bytes has no room for another line. Pure."""
+        if not items:
+            return False
+        return (self.items is not None and items >= self.items) or (
+            self.size is not None and size + len(line) + 1 > self.size
+        )
+
+
+class Segment(NamedTuple):
+    """One part, as far as it has come.
+
+    Args:
+        number: From 1.
+        items: In it.
+        size: Of them, as JSON Lines.
+        first: The first one's number among all items that the crawl has written to this output, from 1.
+    """
+
+    number: int
+    items: int = 0
+    size: int = 0
+    first: int = 1
+
+    def entry(self, path: Path) -> Part:
+        """What the manifest says of it, when its file is complete."""
+        return Part.of(self.number, path, items=self.items, first=self.first)
+
+
+class PartedFiles:
+    """The :class:`Opener` of outputs in parts, over that of their files.
+
+    Args:
+        opener: Opens one part.
+        limits: When a part is full.
+    """
+
+    def __init__(self, opener: Opener, limits: Limits) -> None:
+        self._opener = opener
+        self._limits = limits
+
+    def open(self, target: str, terms: Terms) -> PartedSink:
+        """Begin with part 1, or behind the parts that are there."""
+        shelf = Shelf(target, self._opener, terms)
+        if terms.parents:
+            shelf.make_folder()
+        manifest = Manifest.read(shelf.manifest)
+        there = shelf.files()
+        if manifest is None and there:
+            raise OutputError(
+                f"{min(there.values())}: is in the way of the parts of {target}, and no manifest says whose it is: "
+                "remove it, or take another name"
+            )
+        number = 1
+        if manifest is not None and not terms.overwrite:
+            if not manifest.complete:
+                raise OutputError(
+                    f"{shelf.manifest}: can't be appended to, its last part is not complete: resume the crawl that "
+                    "wrote it, or overwrite it with -O"
+                )
+            number = max((part.number for part in manifest.parts), default=0) + 1
+        kept = [] if manifest is None or terms.overwrite else manifest.parts
+        old = [path for each, path in there.items() if each != number] if terms.overwrite else []
+        sink = shelf.open(number)
+        return PartedSink(shelf, self._limits, Segment(number), sink, kept, old=old)
+
+    def resume(self, target: str, committed: Mapping[str, Any], terms: Terms, *, whole: bool) -> PartedSink:
+        """Go on in the part that was committed last; what came later goes, what is complete and not made is made."""
+        shelf = Shelf(target, self._opener, terms)
+        if "part" not in committed:
+            raise OutputMismatch(f"{target} can't go on with this job's output, which was not in parts")
+        segment = Segment(committed["part"], committed["items"], committed["size"], committed["first"])
+        manifest = Manifest.read(shelf.manifest)
+        parts = [] if manifest is None else [part for part in manifest.parts if part.number < segment.number]
+        sink = shelf.resume(segment.number, committed["at"], whole=whole)
+        try:
+            for number, items, size, first, at in committed["sealed"]:
+                if all(part.number != number for part in parts):
+                    made = shelf.resume(number, at, whole=whole)
+                    try:
+                        made.finish()
+                    finally:
+                        made.close()
+                    parts.append(Segment(number, items, size, first).entry(shelf.path(number)))
+            known = {part.number for part in parts}
+            if lost := [number for number in range(committed["begin"], segment.number) if number not in known]:
+                raise OutputMismatch(
+                    f"{shelf.manifest} does not list part {lost[0]}, which this job has written: put it back as the "
+                    "crawl left it, or start a new crawl"
+                )
+        except BaseException:
+            sink.close()
+            raise
+        later = [path for number, path in shelf.files().items() if number > segment.number]
+        return PartedSink(shelf, self._limits, segment, sink, parts, old=later, begin=committed["begin"])
+
+
+class Shelf:
+    """Where the parts of an output lie.
+
+    Args:
+        target: Their path, with ``{part}`` in the name of the file.
+        opener: Opens one part.
+        terms: Of the output.
+    """
+
+    def __init__(self, target: str, opener: Opener, terms: Terms) -> None:
+        path = Path(target)
+        if "://" in target or target == "-" or PART not in path.name:
+            raise OutputError(f"{target}: only files here can be written in parts")
+        self.target = target
+        self.manifest = manifest_of(path)
+        self.fsync = terms.fsync
+        self._opener = opener
+        self._terms = terms
+        before, after = map(re.escape, path.name.split(PART, 1))
+        self._is_part = re.compile(rf"{before}(\d{{5,}}){after}").fullmatch
+
+    def path(self, number: int) -> Path:
+        """The file of a part."""
+        return part_path(self.target, number)
+
+    def files(self) -> dict[int, Path]:
+        """The files that are there, by the numbers of the parts."""
+        folder = self.manifest.parent
+        if not folder.is_dir():
+            return {}
+        found = ((self._is_part(path.name), path) for path in sorted(folder.iterdir()))
+        return {int(match[1]): path for match, path in found if match}
+
+    def open(self, number: int) -> Sink:
+        """Begin a part; what is there is written over."""
+        return self._opener.open(str(self.path(number)), self._part_terms(number))
+
+    def resume(self, number: int, committed: Mapping[str, Any], *, whole: bool) -> Sink:
+        """Go on with a part."""
+        return self._opener.resume(str(self.path(number)), committed, self._part_terms(number), whole=whole)
+
+    def make_folder(self) -> None:
+        """Make the folder that they lie in."""
+        from scrapekit.export.linefile import make_folder  # noqa: PLC0415  (files know nothing of parts)
+
+        make_folder(self.manifest.parent, fsync=self._terms.fsync)
+
+    def _part_terms(self, number: int) -> Terms:
+        spool = self._terms.spool
+        return self._terms._replace(
+            overwrite=True, parents=False, spool=None if spool is None else segment_spool(spool, number)
+        )
+
+
+class PartedSink:
+    """A :class:`Sink` that goes on in a new file whenever a part is full. Engine thread only.
+
+    Args:
+        shelf: Where the parts lie.
+        limits: When one is full.
+        segment: The one that is being written.
+        sink: Its file.
+        parts: Those that are complete.
+        old: Files that go as soon as the crawl begins.
+        begin: The part that the crawl began with; None: this one.
+    """
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        limits: Limits,
+        segment: Segment,
+        sink: Sink,
+        parts: Sequence[Part],
+        *,
+        old: Sequence[Path] = (),
+        begin: int | None = None,
+    ) -> None:
+        self.name = shelf.target
+        self.cut = sink.cut
+        self._shelf = shelf
+        self._limits = limits
+        self._segment, self._sink = segment, sink
+        self._parts = list(parts)
+        self._old = old
+        self._begin = segment.number if begin is None else begin
+        self._sealed: list[tuple[Segment, Sink]] = []
+        self._listed = False
+
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Append ``lines``, in as many parts as they need."""
+        share: list[bytes] = []
+        number, items, size, first = self._segment
+        for line in lines:
+            if self._limits.full(items, size, line):
+                self._guarded(self._remove_old)  # one of them may have the name of the next part
+                self._sink.append(share)
+                self._sealed.append((Segment(number, items, size, first), self._sink))
+                share, number, items, size, first = [], number + 1, 0, 0, first + items
+                self._segment, self._sink = Segment(number, first=first), self._shelf.open(number)
+            share.append(line)
+            items += 1
+            size += len(line) + 1
+        self._sink.append(share)
+        self._segment = Segment(number, items, size, first)
+
+    def position(self) -> dict[str, Any]:
+        """That in the part that is being written, and those of what was completed since the last commit."""
+        number, items, size, first = self._segment
+        sealed = [[*segment, sink.position()] for segment, sink in self._sealed]
+        return {
+            "part": number, "items": items, "size": size, "first": first,
+            "begin": self._begin, "at": self._sink.position(), "sealed": sealed,
+        }  # fmt: skip
+
+    def flush(self) -> None:
+        """Flush all that was written to."""
+        for sink in self._open_sinks():
+            sink.flush()
+
+    def committed(self) -> None:
+        """Make and list the parts that are complete now."""
+        self._sink.committed()
+        self._guarded(self._remove_old)
+        for segment, sink in self._sealed:
+            sink.finish()
+            self._parts.append(self._entry(segment))
+        if self._sealed or not self._listed:
+            self._list(self._parts, complete=False)
+        sealed, self._sealed = self._sealed, []
+        for _, sink in sealed:
+            sink.close()
+
+    def finish(self) -> None:
+        """Make the last part, and say that all are there."""
+        last: list[Part] = []
+        if self._segment.items:
+            self._sink.finish()
+            last = [self._entry(self._segment)]
+        else:
+            self._guarded(lambda: self._shelf.path(self._segment.number).unlink(missing_ok=True))
+        self._list([*self._parts, *last], complete=True)
+
+    def close(self) -> None:
+        """Close all that is open."""
+        for sink in self._open_sinks():
+            sink.close()
+
+    def _entry(self, segment: Segment) -> Part:
+        made: Part = self._guarded(lambda: segment.entry(self._shelf.path(segment.number)))
+        return made
+
+    def _open_sinks(self) -> list[Sink]:
+        return [*(sink for _, sink in self._sealed), self._sink]
+
+    def _remove_old(self) -> None:
+        for path in self._old:
+            path.unlink(missing_ok=True)
+        self._old = ()
+
+    def _list(self, parts: Sequence[Part], *, complete: bool) -> None:
+        manifest = Manifest(parts=sorted(parts, key=lambda part: part.number), complete=complete)
+        self._guarded(lambda: manifest.write(self._shelf.manifest, fsync=self._shelf.fsync))
+        self._listed = not complete
+
+    def _guarded(self, act: Callable[[], Any]) -> Any:
+        try:
+            return act()
+        except OSError as error:
+            raise ExportError(f"{self.name}: can't be written: {error.strerror or error}") from error
+
+
+def part_path(target: str, number: int) -> Path:
+    """The file of a part. Pure."""
+    return Path(target.replace(PART, f"{number:05}"))
+
+
+def segment_spool(spool: Path, number: int) -> Path:
+    """Where the lines of a part lie until its file is made. Pure."""
+    return spool.with_name(f"{spool.stem}-{number:05}{spool.suffix}")
