@@ -50,7 +50,8 @@ def written(root: Path, folder: Path, paths: Sequence[str], committed: Mapping[s
         paths: Of its outputs.
         committed: The end of them, as the ledger has it.
     """
-    for (number, kind), (position, *_) in committed_of(committed).items():
+    for (number, kind), known in committed_of(committed).items():
+        position = known.position
         spool = spool_of(folder / "items.jsonl", number, kind)
         name = paths[number].replace("{item}", kind)
         if "part" in position:
