@@ -68,13 +68,15 @@ def _html(response: Response, found: Any) -> str:
     members = response.css(found.records)
     lines = [f"  each: {_quoted(found.records)}\n  fields:\n"]
     for field in found.fields:
-        query = _quoted(field.query)
         name = f"{field.name}_" if hasattr(Item, field.name) else field.name
+        query, more = _quoted(field.query), ""
+        if field.query.endswith(("::attr(href)", "::attr(src)")):
+            more += ", to: url"
         if field.many:
-            query = f"{{css: {query}, all: true}}"
+            more += ", all: true"
         elif not all(member.css(field.query) for member in members):
-            query = f"{{css: {query}, required: false}}"
-        lines.append(f"    {name}: {query}\n")
+            more += ", required: false"
+        lines.append(f"    {name}: {{css: {query}{more}}}\n" if more else f"    {name}: {query}\n")
     return "".join(lines)
 
 

@@ -55,10 +55,14 @@ def taken(tmp_path: Path, body: str, kind: str = "text/html"):
 
 
 def test_what_only_some_records_have_is_not_required(tmp_path):
-    rows = "".join(f"<li><b class=all>t{n}</b>{'<i>x' + str(n) + '</i>' if n % 3 else ''}</li>" for n in range(6))
+    rows = "".join(
+        f"<li><b class=all>t{n}</b><a href=p{n}><img src=/{n}.png></a>{f'<i>x{n}</i>' if n % 3 else ''}</li>"
+        for n in range(6)
+    )
     items, requests = taken(tmp_path, f"<ul>{rows}</ul><a class=next href=2>2</a>")
     assert [item["text"] for item in items] == [None, "x1", "x2", None, "x4", "x5"]
     assert [item["all_"] for item in items] == [f"t{n}" for n in range(6)]  # "all" is a name that items need
+    assert (items[1]["url"], items[1]["image"]) == ("https://example.org/p1", "https://example.org/1.png")
     assert requests == 1
 
 

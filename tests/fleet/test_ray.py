@@ -69,8 +69,8 @@ def spider(name):
     return load_spider(f"{HERE}/process_spiders.py:{name}", HERE)
 
 
-def books():
-    return load_spider(str(ROOT / "spiders" / "books.py"), ROOT)
+def books(file="books.py"):
+    return load_spider(str(ROOT / "spiders" / file), ROOT)
 
 
 def settings_for(cluster, kind=None, *, actors=2, resources=None, start_timeout=60, **settings):
@@ -136,18 +136,20 @@ def test_a_killed_actor_and_a_removed_node_cost_nothing_but_time(cluster, tmp_pa
 
 
 def test_the_same_spider_gives_the_same_items_on_all_fleets_over_a_connection_that_is_ours(cluster, tmp_path):
+    """In both of its forms: a YAML file goes to the nodes as Python does."""
     sample = SampleSite(books=120, retry_after=0)
     found = {}
     ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
-    for fleet in ("threads", "processes:2", "ray"):
+    for form, fleet in (("py", "threads"), ("py", "processes:2"), ("py", "ray"), ("yaml", "ray")):
         with serve(sample) as server:
             output = tmp_path / f"{fleet[:3]}.jsonl"
             settings = settings_for(cluster, fleet)
-            report = scrapekit.run(books(), output=output, url=f"{server.url}/", settings=settings)
+            spider = books("books.py" if form == "py" else "books_yaml.yaml")
+            report = scrapekit.run(spider, output=output, url=f"{server.url}/", settings=settings)
             assert report.pool.requests == report.stats.requests
-            found[fleet] = sorted(output.read_text(encoding="utf-8").replace(server.url, "").splitlines())
-    assert found["threads"] == found["processes:2"] == found["ray"]
-    assert len(found["threads"]) == 120
+            found[form, fleet] = sorted(output.read_text(encoding="utf-8").replace(server.url, "").splitlines())
+    assert len(found["py", "threads"]) == 120
+    assert all(items == found["py", "threads"] for items in found.values())
     assert ray.is_initialized()
     ray.shutdown()
 
