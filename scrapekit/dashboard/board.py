@@ -15,7 +15,7 @@ from msgspec import structs
 from scrapekit.dashboard import assets
 from scrapekit.dashboard.course import Course
 from scrapekit.dashboard.feed import Feed
-from scrapekit.dashboard.frame import About, Frame, Pool, errors_of, hosts_of, numbers_of
+from scrapekit.dashboard.frame import About, Frame, Pool, errors_of, hosts_of, latency_of, left_out_of, numbers_of
 from scrapekit.dashboard.latest import Latest
 from scrapekit.dashboard.message import Answer, Question, Stream, event, text
 from scrapekit.dashboard.metrics import exposition
@@ -182,7 +182,9 @@ class Board:
                 in_flight=snapshot.in_flight,
             ),
             statuses=snapshot.statuses,
-            errors=errors_of(snapshot.errors),
+            errors=errors_of(snapshot),
+            latency=latency_of(snapshot),
+            left_out=left_out_of(snapshot),
             hosts=hosts_of(snapshot),
             pool=Pool.of(self._pool_stats()),
             slowest=seen.slowest,

@@ -6,7 +6,7 @@ masked; the page puts them in as text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -107,6 +107,8 @@ class Frame(Struct, frozen=True):
         workers: Requests that could be in flight at once.
         rate: Pages a second, now or over the whole time.
         statuses: Responses by status.
+        latency: Seconds in which 50, 90 and 99 % of all exchanges were done; None where there were none.
+        left_out: Requests that were not let in, and items that were dropped or not written, by the reason.
         hosts: Those with the most requests.
         failing: Requests whose last attempt failed, the newest first.
         slowest: The attempts that took longest.
@@ -129,6 +131,8 @@ class Frame(Struct, frozen=True):
     rate: float = 0.0
     statuses: Mapping[int, int] = {}
     errors: Sequence[Kind] = ()
+    latency: Sequence[float | None] = ()
+    left_out: Sequence[Kind] = ()
     hosts: Sequence[HostRow] = ()
     pool: Pool | None = None
     failing: Sequence[Tried] = ()
@@ -168,7 +172,28 @@ def hosts_of(snapshot: Snapshot) -> list[HostRow]:
     ]
 
 
-def errors_of(errors: Mapping[str, Tally]) -> list[Kind]:
+def latency_of(stats: Stats) -> list[float | None]:
+    """The percentiles of all exchanges."""
+    return [stats.latency.quantile(share) for share in (0.5, 0.9, 0.99)]
+
+
+def errors_of(stats: Stats) -> list[Kind]:
     """Errors by kind, the commonest first."""
-    most = sorted(errors.items(), key=lambda each: -each[1].count)
-    return [Kind(kind, tally.count, tally.url, tally.message) for kind, tally in most[:_KINDS]]
+    return _commonest(_kind(kind, tally) for kind, tally in stats.errors.items())
+
+
+def left_out_of(stats: Stats) -> list[Kind]:
+    """What did not come in or go out, the commonest first."""
+    found = [_kind(kind, tally) for kind, tally in stats.skipped.items()]
+    found += [_kind(f"item: {kind}", tally) for kind, tally in stats.item_errors.items()]
+    found += [Kind(f"item dropped: {reason}", count) for reason, count in stats.dropped.items()]
+    found += [Kind("duplicates", stats.duplicates)] if stats.duplicates else []
+    return _commonest(found)
+
+
+def _kind(name: str, tally: Tally) -> Kind:
+    return Kind(name, tally.count, tally.url, tally.message)
+
+
+def _commonest(kinds: Iterable[Kind]) -> list[Kind]:
+    return sorted(kinds, key=lambda each: (-each.count, each.kind))[:_KINDS]

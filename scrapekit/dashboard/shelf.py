@@ -12,7 +12,7 @@ from threading import Event
 from msgspec import Struct, structs
 
 from scrapekit.dashboard import assets
-from scrapekit.dashboard.frame import About, Frame, HostRow, errors_of, numbers_of
+from scrapekit.dashboard.frame import About, Frame, HostRow, errors_of, latency_of, left_out_of, numbers_of
 from scrapekit.dashboard.latest import written
 from scrapekit.dashboard.message import SAME, Answer, Question, Stream, event, text
 from scrapekit.dashboard.trail import Open, Trail
@@ -145,7 +145,9 @@ class Shelf:
             rate=stats.pages / stats.elapsed if stats.elapsed else 0.0,
             numbers=numbers_of(stats, queued=sum(counts.get(name, 0) for name in _OPEN)),
             statuses=stats.statuses,
-            errors=errors_of(stats.errors),
+            errors=errors_of(stats),
+            latency=latency_of(stats),
+            left_out=left_out_of(stats),
             hosts=[_host(each, now) for each in seen.hosts],
             slowest=seen.slowest,
             failing=seen.failing,

@@ -36,6 +36,8 @@ def test_the_page_hears_how_the_crawl_stands_and_how_it_ended(crawl, site):
     assert (error["kind"], error["count"], error["url"]) == ("StatusError 404", 1, f"{site.url}7")
     [failing] = last["failing"]
     assert (failing["url"], failing["error"], failing["state"]) == (f"{site.url}7", "StatusError: status 404", "failed")
+    assert (last["left_out"], len(last["latency"])) == ([], 3)
+    assert 0 < last["latency"][0] <= last["latency"][2]
     assert len(last["slowest"]) == 10
     assert [item["n"] for item in last["items"]] == list(range(20, 40))
     assert last["points"]
@@ -115,6 +117,20 @@ def test_why_tells_the_story_of_a_url(crawl, site):
         assert "was never seen in job" in page.ask(f"/why?url={site.url}unknown").text
         assert page.ask("/why?url=nonsense").text.startswith("nonsense: ")
         site.go.set()
+
+
+def test_what_is_left_out_is_told_with_the_reason(crawl, site, project):
+    site.pages["/"] += "<a href=/1>x</a><a href=http://elsewhere.example/>x</a>"
+    spider = project / "spiders" / "pages.py"
+    spider.write_text(spider.read_text() + "\n        yield {'bad': object()}\n")
+    with crawl() as crawling, crawling.page.events() as events:
+        site.go.set()
+        *_, (_, last) = events
+    assert crawling.code == 0
+    told = {each["kind"]: (each["count"], each["url"]) for each in last["left_out"]}
+    assert told["duplicates"] == (1, "")
+    assert told["OffSite"] == (1, "http://elsewhere.example/")
+    assert [count for kind, (count, _) in told.items() if kind.startswith("item: ")] == [41]
 
 
 def test_it_works_with_processes_too(crawl, site, project):

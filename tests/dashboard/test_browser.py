@@ -142,11 +142,13 @@ def test_what_the_web_says_is_shown_and_not_run(crawl, site, tab):
         "/2": f"<title>{HOSTILE.replace('<', '&lt;')}</title>",
     }
     site.statuses["/%3Cscript%3Ewindow.hacked=1%3C/script%3E"] = 404
+    site.pages["/"] += f"<a href='http://elsewhere.example{path}'>x</a>"
     with crawl() as crawling:
         tab.open(crawling.page.url)
         tab.wait_for_text("#phase", "running")
         site.go.set()
         tab.wait_for_text("#notice", "The crawl has ended")
+    assert "OffSite" in tab.text("#left-rows")
     tab.run("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
     assert "<script>window.hacked=1</script>" in tab.text("#items-rows")
     assert "script" in tab.text("#failing-rows").lower()

@@ -248,9 +248,8 @@ function show(frame) {
   hosts(frame);
   sync($("statuses"), Object.entries(frame.statuses), (each) => each[0], () => make("li"), (node, [status, count]) =>
     put(node, `${status}: ${whole.format(count)}`));
-  table("errors-rows", frame.errors, (each) => each.kind, [
-    [(each) => each.kind], [(each) => whole.format(each.count), "n"], [(each) => `${each.url} (${each.message})`],
-  ]);
+  kinds("errors-rows", frame.errors);
+  kinds("left-rows", frame.left_out);
   table("failing-rows", frame.failing, (each) => each.attempt, [
     [(each) => link(each.url), "url"], [(each) => each.error], [(each) => whole.format(each.attempts), "n"],
     [(each) => each.state], [(each) => clock(each.at), "when"],
@@ -261,6 +260,13 @@ function show(frame) {
   ]);
   items(frame.items);
   pool(frame.pool);
+}
+
+function kinds(id, rows) {
+  table(id, rows, (each) => each.kind, [
+    [(each) => each.kind], [(each) => whole.format(each.count), "n"],
+    [(each) => [each.url, each.message && `(${each.message})`].filter(Boolean).join(" ")],
+  ]);
 }
 
 // What a change of phase means, said once, for whoever can't see it too.
@@ -296,7 +302,9 @@ function facts(frame) {
   const n = frame.numbers;
   return [
     frame.spider, `${span(n.elapsed)}`, frame.workers ? `${frame.workers} workers` : "",
-    `${whole.format(n.retries)} retries`, frame.output && `items go to ${frame.output}`,
+    `${whole.format(n.retries)} retries`,
+    frame.latency[0] === null ? "" : `latency ${frame.latency.map(seconds).join(", ")} (50, 90, 99 %)`,
+    frame.output && `items go to ${frame.output}`,
     frame.started ? `started ${day(frame.started)}` : "",
   ].filter(Boolean).join(" \u00b7 ");
 }
