@@ -45,8 +45,16 @@ def jobs_command(ctx: click.Context) -> None:
 
 @jobs_command.command("show")
 @click.argument("job", required=False)
-def show_command(job: str | None) -> None:
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    metavar="FILE",
+    help="Write all that is known of it to FILE, a .json or an .html; may be given several times.",
+)
+def show_command(job: str | None, reports: tuple[str, ...]) -> None:
     """Show how JOB stands, without JOB the latest one: its requests by state, what failed, and how to go on."""
+    from scrapekit.cli.reports import Reports
     from scrapekit.project.job import Record
     from scrapekit.project.ledger import Ledger
 
@@ -55,6 +63,7 @@ def show_command(job: str | None) -> None:
     folder = jobs.folder(job)
     record = Record.read(folder)
     state = jobs.state(job, record)
+    Reports(reports).write(folder, record, state)
     with Ledger(folder) as ledger:
         counts, failures = ledger.counts(), ledger.failures()
     size = sum(path.stat().st_size for path in folder.iterdir())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import msgspec
+from msgspec import Struct
 
 from scrapekit.engine import Stats
 from scrapekit.engine.inflight import left_in_flight
@@ -16,6 +17,7 @@ from scrapekit.engine.schema import VERSION
 from scrapekit.errors import FrontierError, RequestInvalid
 from scrapekit.messages import owner_of
 from scrapekit.project.rules import Rules
+from scrapekit.safe import masked
 from scrapekit.web.urls import Address, origin
 
 _WAIT_SECONDS = 5.0  # for a database that is being opened or closed
@@ -36,6 +38,58 @@ _BEFORE = """SELECT count(*) FROM urls WHERE host = ? AND state = 'pending' AND 
     AND (priority > ? OR (priority = ? AND id < ?))"""
 _KINDS = """SELECT substr(error, 1, instr(error, ':') - 1) AS kind, count(*) FROM urls
     WHERE state IN ('failed', 'quarantined') GROUP BY kind ORDER BY count(*) DESC"""
+
+
+_SPAN = "SELECT min(finished), max(finished) FROM requests"
+_COURSE = """SELECT min(CAST((finished - ?1) / ?2 AS INTEGER), ?3 - 1) AS bar, sum(state = 'done'),
+    sum(state IN ('failed', 'quarantined')) FROM urls WHERE finished IS NOT NULL GROUP BY bar"""
+_HOSTS = """SELECT host, count(*), sum(attempts.error IS NOT NULL), sum(bytes), avg(elapsed)
+    FROM attempts JOIN requests ON requests.id = request GROUP BY host ORDER BY 2 DESC, host LIMIT ?"""
+_SLOWEST = """SELECT url, elapsed, attempts.status, attempts.error FROM attempts JOIN requests ON requests.id = request
+    ORDER BY elapsed DESC LIMIT ?"""
+
+
+class Course(Struct):
+    """How a job went on: requests that ended, in bars of equal time.
+
+    Args:
+        start: When the first ended, in seconds since the epoch.
+        width: Seconds of a bar.
+        done: Those that were done, by bar.
+        failed: Those that failed for good or were quarantined.
+    """
+
+    start: float
+    width: float
+    done: list[int]
+    failed: list[int]
+
+
+class HostTotal(Struct):
+    """One host in the ledger; of successes only where ``crawl.ledger`` is ``full``.
+
+    Args:
+        host: Its name.
+        attempts: Requests sent.
+        failed: Those that failed.
+        bytes: Of the decoded bodies.
+        seconds: How long one took on average.
+    """
+
+    host: str
+    attempts: int
+    failed: int
+    bytes: int
+    seconds: float
+
+
+class Slow(Struct):
+    """One attempt that took long; of successes only where ``crawl.ledger`` is ``full``."""
+
+    url: str
+    seconds: float
+    status: int | None
+    error: str | None
 
 
 class Entry(NamedTuple):
@@ -167,6 +221,26 @@ class Ledger:
     def failures(self) -> dict[str, int]:
         """Requests that failed for good, by kind of error, the commonest first."""
         return dict(self._read(_KINDS))
+
+    def course(self, bars: int) -> Course | None:
+        """How it went on, in at most so many bars; None where nothing has ended. Reads the whole table."""
+        [(start, end)] = self._read(_SPAN)
+        if start is None:
+            return None
+        width = max((end - start) / bars, 0.1)
+        count = min(bars, int((end - start) / width) + 1)
+        course = Course(start, width, [0] * count, [0] * count)
+        for bar, done, failed in self._read(_COURSE, start, width, count):
+            course.done[bar], course.failed[bar] = done, failed
+        return course
+
+    def host_totals(self, count: int) -> list[HostTotal]:
+        """The hosts with the most attempts. Reads the whole table."""
+        return [HostTotal(*row) for row in self._read(_HOSTS, count)]
+
+    def slowest(self, count: int) -> list[Slow]:
+        """The attempts that took longest. Reads the whole table."""
+        return [Slow(masked(url), *rest) for url, *rest in self._read(_SLOWEST, count)]
 
     def stories(self, target: Address) -> list[Story]:
         """Each request of this URL, in whatever spelling and with whatever method. Reads the whole table once."""
