@@ -15,6 +15,7 @@ from scrapekit.cli.doctor import doctor_command
 from scrapekit.cli.fetch import fetch_command
 from scrapekit.cli.init import init_command
 from scrapekit.cli.jobs import jobs_command
+from scrapekit.cli.jsonlog import error_line
 from scrapekit.cli.listing import list_command
 from scrapekit.cli.live import print_line
 from scrapekit.cli.new import new_command
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: The words after ``scrapekit``; None for those of the process.
     """
-    session: dict[str, Any] = {"verbose": False}
+    session: dict[str, Any] = {"verbose": False, "json": False}
     try:
         code = scrapekit.main(args=arguments, prog_name="scrapekit", standalone_mode=False, obj=session)
     except click.UsageError as error:
@@ -44,7 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ScrapekitError as error:
         if session["verbose"]:
             print_line(safe_lines("".join(traceback.format_exception(error))).rstrip())
-        return _failed(2 if isinstance(error, ConfigError) else 1, str(error), *getattr(error, "__notes__", ()))
+        code, notes = 2 if isinstance(error, ConfigError) else 1, getattr(error, "__notes__", ())
+        if session["json"]:
+            print_line(error_line(str(error), type(error).__name__, hint="; ".join(notes), exit_code=code))
+            return code
+        return _failed(code, str(error), *notes)
     except OSError as error:
         *_, (frame, _) = traceback.walk_tb(error.__traceback__)
         if frame.f_code is not click.echo.__code__:

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from scrapekit.cli.interrupts import Interrupts
-from scrapekit.cli.live import LIVE_SECONDS, LOG_SECONDS, Live, print_line
-from scrapekit.cli.log import logging_to
+from scrapekit.cli.live import Live, print_line
 from scrapekit.cli.options import load_settings, override_option, parse_arguments, settings_option
 from scrapekit.cli.order import Order
-from scrapekit.cli.pace import Pace
 from scrapekit.cli.report import report_text
+from scrapekit.cli.reports import Reports
 from scrapekit.cli.ui import dashboard_of, show_crawl
+from scrapekit.cli.voice import Voice
 from scrapekit.safe import safe
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from scrapekit.dashboard import Dashboard
     from scrapekit.project import Crawl, CrawlReport
     from scrapekit.project.job import Job, State
@@ -79,6 +76,15 @@ _RAISE = {"max_pages": " --max-pages MORE", "max_items": " -s crawl.max_items=MO
     help="Go on with a job of this spider that has not finished; without JOB, with the latest one.",
 )
 @settings_option
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    metavar="FILE",
+    help="Write how it ended to FILE, a .json or an .html; may be given several times.",
+)
+@click.option("--log-file", metavar="FILE", help="Append all that is logged to FILE; short for -s log.file=FILE.")
+@click.option("--log-json", is_flag=True, help="Log one JSON object a line; short for -s log.json=true.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings and errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Say more, with tracebacks; the opposite of -q.")
 @click.pass_obj
@@ -107,10 +113,18 @@ def crawl_command(session: dict[str, Any], /, **given: Any) -> int:
     order = Order(**given)
     session["verbose"] = order.verbose
     order.check()
-    return crawl(order)
+    return crawl(order, session)
 
 
-def crawl(order: Order) -> int:
+class _Told(NamedTuple):
+    """Who is told of a crawl besides the terminal: whoever shows errors, the reports, and the dashboard if any."""
+
+    session: dict[str, Any]
+    reports: Reports
+    board: Dashboard | None
+
+
+def crawl(order: Order, session: dict[str, Any]) -> int:
     """Do what was asked for; the exit code. Raises what :func:`~scrapekit.cli.main` shows."""
     from scrapekit.fleet.allocator import give_memory_back
     from scrapekit.project.jobs import Jobs
@@ -119,6 +133,7 @@ def crawl(order: Order) -> int:
     from scrapekit.project.spiders import load_spider
 
     give_memory_back()
+    reports = Reports(order.reports)
     root = Path.cwd()
     classes = [load_spider(name, root) for name in order.names]
     name = ", ".join(sorted(cls.name for cls in classes))
@@ -132,7 +147,7 @@ def crawl(order: Order) -> int:
             lineup, settings = _line_up(classes, record.arguments, loaded)
             record.outputs = formed_as(settings.export, order.settings, record.outputs)
             with dashboard_of(settings) as board:
-                return _run(order, lineup, settings, job, jobs, board=board, fresh=False)
+                return _run(order, lineup, settings, job, jobs, told=_Told(session, reports, board), fresh=False)
     loaded = [load_settings(order.settings_file, cls, order.settings) for cls in classes]
     arguments = parse_arguments(order.arguments)
     lineup, settings = _line_up(classes, arguments, loaded)
@@ -148,7 +163,7 @@ def crawl(order: Order) -> int:
             sources=order.names,
         ) as job,
     ):
-        return _run(order, lineup, settings, job, jobs, board=board, fresh=True)
+        return _run(order, lineup, settings, job, jobs, told=_Told(session, reports, board), fresh=True)
 
 
 def _line_up(
@@ -163,21 +178,21 @@ def _line_up(
     return line_up([make_spider(cls, share) for cls, share in zip(classes, shares, strict=True)], loaded)
 
 
-def _run(
-    order: Order, lineup: Lineup, settings: Settings, job: Job, jobs: Jobs, *, board: Dashboard | None, fresh: bool
-) -> int:
-    from scrapekit.errors import FrontierError, OutputError
+def _run(order: Order, lineup: Lineup, settings: Settings, job: Job, jobs: Jobs, *, told: _Told, fresh: bool) -> int:
+    from scrapekit.errors import ExportError, FrontierError, OutputError
     from scrapekit.project import Crawl
 
     again = f"to go on: {order.resume_command(job)}"
     record = job.record
+    session, reports, board = told
+    voice = Voice(order, settings, job)
+    session["json"] = voice.is_json
     opened = False
     try:
         if "-" in record.paths and sys.stdout is None:
             raise OutputError("the output is stdout, which is closed")
         with ExitStack() as shown, ExitStack() as stack:
-            console = _console(record.paths, quiet=order.quiet)
-            shown.enter_context(logging_to(console, order.level(settings.log.level)))
+            shown.enter_context(voice.logging())
             running = stack.enter_context(
                 Crawl(
                     lineup,
@@ -196,28 +211,18 @@ def _run(
                 logger.warning(
                     "job %s had not finished, and can't be resumed any more: its output is this job's now", other
                 )
-            logger.info(
-                "%s %s, to %s", "crawling as job" if fresh else "going on with job", job.id, ", ".join(record.paths)
-            )
+            how = "crawling as job" if fresh else "going on with job"
+            logger.info("%s %s, to %s", how, job.id, ", ".join(record.paths), extra={"event": "started"})
             engine = running.engine
-            every = 0 if order.quiet else LOG_SECONDS if console is None else LIVE_SECONDS
             # On `shown`, so that signals are taken and messages are shown while the crawl is being closed, too.
-            live = shown.enter_context(
-                Live(
-                    lambda: engine.snapshot,
-                    console,
-                    every=every,
-                    redirect=_is_terminal(sys.stdout),
-                    title=record.spider,
-                    pace=Pace(settings.crawl.max_pages, settings.crawl.max_items),
-                    verbose=order.verbose,
-                )
-            )
+            live = shown.enter_context(voice.live(lambda: engine.snapshot))
             drain, halt = _endings(live, running)
             shown.enter_context(Interrupts(drain, halt, again))
             if board is not None:
                 show_crawl(board, running, job, order.resume_command(job), say=live.say, drain=drain, halt=halt)
-            report = running.run()
+            with voice.log_failure():
+                report = running.run()
+            voice.log_end(report, again + _RAISE.get(report.reason, "") if _is_unfinished(report) else "")
             if board is not None:
                 board.end(_state(report), report.failure or "")
     except BaseException as error:
@@ -227,29 +232,16 @@ def _run(
             with suppress(FrontierError):  # on a full disk it stays "running", which can be resumed as well
                 job.finish("failed")
             error.add_note(again)
+            with suppress(ExportError):  # what ended the crawl is what must be told
+                reports.write(job.path, record, "failed", failure=str(error) or type(error).__name__)
         elif fresh:
             job.discard()
         raise
     job.finish(_state(report))
-    return _tell(report, again, quiet=order.quiet)
-
-
-def _console(outputs: list[str], *, quiet: bool) -> Console | None:
-    """The terminal for the display; None if stderr is none, or if the items go to it."""
-    if quiet or not _is_terminal(sys.stderr) or ("-" in outputs and _is_terminal(sys.stdout)):
-        return None
-    if os.environ.get("CI", "false").lower() not in {"", "0", "false"}:
-        return None  # some have a terminal, but nobody looks at it: a log of redrawn lines is no use
-    from rich.console import Console
-
-    # Some environments carry the size of another terminal, or of this one before it was resized.
-    environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False, _environ=environment)
-    return None if console.is_dumb_terminal else console
-
-
-def _is_terminal(stream: TextIO | None) -> bool:
-    return stream is not None and stream.isatty()  # None: it was closed when the process began
+    if not voice.is_json:
+        _tell(report, again, quiet=order.quiet)
+    reports.write(job.path, record, record.state, report=report)
+    return 130 if report.reason == "interrupted" else 1 if report.failure else 0
 
 
 def _endings(live: Live, crawl: Crawl) -> tuple[Callable[[], None], Callable[[], None]]:
@@ -276,8 +268,13 @@ def _state(report: CrawlReport) -> State:
     return "failed" if report.failure and report.pages else "finished"
 
 
-def _tell(report: CrawlReport, again: str, *, quiet: bool) -> int:
-    """Show how it ended; the exit code."""
+def _is_unfinished(report: CrawlReport) -> bool:
+    """Whether the job can go on."""
+    return _state(report) != "finished"
+
+
+def _tell(report: CrawlReport, again: str, *, quiet: bool) -> None:
+    """Show how it ended."""
     if not quiet:
         print_line(report_text(report))
     state = _state(report)
@@ -285,4 +282,3 @@ def _tell(report: CrawlReport, again: str, *, quiet: bool) -> int:
         print_line(f"scrapekit: error: {safe(report.failure)}")
     if state in {"interrupted", "failed"} or (state == "stopped" and not quiet):
         print_line(again + _RAISE.get(report.reason, ""))
-    return 130 if state == "interrupted" else 1 if report.failure else 0

@@ -36,6 +36,7 @@ class Live:
         title: The name of what is crawled.
         pace: Knows the limits of the crawl; None where it has none.
         verbose: Whether to say more.
+        say: Shows the notes of :meth:`say` where there is no display.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Live:
         title: str = "",
         pace: Pace | None = None,
         verbose: bool = False,
+        say: Callable[[str], Any] | None = None,
     ) -> None:
         self._snapshot = snapshot
         self._console = console
@@ -56,6 +58,8 @@ class Live:
         self._title = title
         self._pace = pace or Pace()
         self._verbose = verbose
+        self._say = say or print_line
+        self._logged_at = 0.0
         self._notes: SimpleQueue[str | None] = SimpleQueue()
         self._ended = False
         self._thread = Thread(target=self._run, name="scrapekit-live", daemon=True)
@@ -74,14 +78,14 @@ class Live:
 
     def _run(self) -> None:
         if self._console is None or not self._every:
-            self._loop(print_line, self._log)
+            self._loop(self._say, self._log)
             return
         try:
             self._draw(self._console)
         except (OSError, ValueError):  # the terminal has gone, or stderr was closed: the crawl goes on unseen
             self._every = 0.0
             if not self._ended:
-                self._loop(print_line, self._log)
+                self._loop(self._say, self._log)
 
     def _draw(self, console: Console) -> None:
         from rich.live import Live as Redrawn
@@ -95,6 +99,9 @@ class Live:
             width, height = console.size
             look = Look(width - _MARGIN, height, console.options.ascii_only, self._verbose)
             area.update(picture(self._title, snapshot, self._pace, look), refresh=True)
+            if snapshot.elapsed_now - self._logged_at >= LOG_SECONDS:
+                self._logged_at = snapshot.elapsed_now
+                self._log(snapshot, shown=True)
 
         with area:
             self._loop(lambda note: console.print(Text(note), soft_wrap=True), show)
@@ -113,8 +120,19 @@ class Live:
                 return
             say(note)
 
-    def _log(self, snapshot: Snapshot) -> None:
-        logger.info("%s", status_line(snapshot, self._pace.rate()))
+    def _log(self, snapshot: Snapshot, *, shown: bool = False) -> None:
+        """Log how the crawl stands; ``shown``: for log files alone, for the display shows it."""
+        rate = self._pace.rate()
+        facts = {
+            "pages": snapshot.pages,
+            "pages_per_second": round(rate, 2),
+            "items": snapshot.items,
+            "pending": snapshot.pending,
+            "in_flight": snapshot.in_flight,
+            "failed": snapshot.failed,
+            "retries": snapshot.retries,
+        }
+        logger.info("%s", status_line(snapshot, rate), extra={"event": "progress", "facts": facts, "unshown": shown})
 
 
 def print_line(text: str) -> None:

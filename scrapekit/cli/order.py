@@ -32,13 +32,16 @@ class Order(NamedTuple):
     metrics: str | None = None
     resume: str | None = None
     settings_file: str | None = None
+    reports: tuple[str, ...] = ()
+    log_file: str | None = None
+    log_json: bool = False
     quiet: bool = False
     verbose: bool = False
 
     def check(self) -> None:
         """Raise click.UsageError for options that exclude each other, and for what ``job.json`` can't hold."""
-        if "" in {self.record, self.replay}:
-            raise click.UsageError("--record and --replay need the name of a FILE")
+        if "" in {self.record, self.replay, self.log_file}:
+            raise click.UsageError("--record, --replay and --log-file need the name of a FILE")
         if self.record is not None and self.replay is not None:
             raise click.UsageError("--record and --replay exclude each other")
         if self.quiet and self.verbose:
@@ -69,6 +72,8 @@ class Order(NamedTuple):
             "archive.replay": self.replay,
             "ui.listen": self.ui,
             "ui.metrics": self.metrics,
+            "log.file": self.log_file,
+            "log.json": "true" if self.log_json else None,
         }
         return [*self.overrides, *(f"{key}={value}" for key, value in short.items() if value is not None)]
 
@@ -76,6 +81,10 @@ class Order(NamedTuple):
         """From which level up log records are shown."""
         level = _LEVELS[configured]
         return logging.DEBUG if self.verbose else max(level, logging.WARNING) if self.quiet else level
+
+    def file_level(self, configured: str) -> int:
+        """From which level up they are written to a log file: ``-q`` is about the terminal."""
+        return logging.DEBUG if self.verbose else _LEVELS[configured]
 
     def resume_command(self, job: Job) -> str:
         """What to type to go on with the job."""

@@ -69,4 +69,4 @@ def retry_command(
         print_line(f"to go on: {order.resume_command(held)}")
         return 0
     order.check()
-    return crawl(order)
+    return crawl(order, session)

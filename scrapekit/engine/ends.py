@@ -9,7 +9,7 @@ from scrapekit.engine.host import Queued
 from scrapekit.engine.schema import DROPPED, FAILED, QUARANTINED
 from scrapekit.engine.stats import Stats
 from scrapekit.errors import Quarantined, Skipped, StatusError
-from scrapekit.messages import Failed
+from scrapekit.messages import Failed, owner_of
 from scrapekit.safe import masked, safe_lines
 
 logger = logging.getLogger("scrapekit")
@@ -40,9 +40,10 @@ class Ends:
         self._stats.failed += 1
         self._stats.tally(self._stats.errors, kind, url, failed.message)
         self.last_error = f"{kind}: {url}: {failed.message}"
-        logger.warning("%s", safe_lines(f"{url}: {kind}: {failed.message}"))
+        told = facts("failed", queued, failed.error, status)
+        logger.warning("%s", safe_lines(f"{url}: {kind}: {failed.message}"), extra=told)
         if failed.traceback:
-            logger.warning("%s", safe_lines(failed.traceback.rstrip()))
+            logger.warning("%s", safe_lines(failed.traceback.rstrip()), extra={**told, "event": "traceback"})
         batch.end(queued.id, FAILED, status=status, error=f"{kind}: {failed.message}", attempts=queued.attempt + 1)
         if self._keep_failures:
             failed.request = queued.request
@@ -52,7 +53,9 @@ class Ends:
         """It is not to be fetched."""
         message = masked(message)
         self._stats.skip(kind, queued.request.url, message)
-        logger.debug("%s: %s: %s", queued.request.url, kind.__name__, message)  # made safe where it is shown
+        if logger.isEnabledFor(logging.DEBUG):
+            what = safe_lines(f"{queued.request.url}: {kind.__name__}: {message}")
+            logger.debug("%s", what, extra=facts("dropped", queued, kind.__name__))
         batch.end(queued.id, DROPPED, error=f"{kind.__name__}: {message}", attempts=queued.attempt)
         if self._keep_failures:
             request = queued.request
@@ -67,5 +70,14 @@ class Ends:
         self._stats.tally(self._stats.errors, Quarantined.__name__, url, why)
         self.quarantined.append(url)
         self.last_error = f"{url}: {Quarantined.__name__}: {why}"
-        logger.error("%s", safe_lines("\n".join(filter(None, (self.last_error, where)))))
+        told = facts("quarantined", queued, Quarantined.__name__)
+        logger.error("%s", safe_lines("\n".join(filter(None, (self.last_error, where)))), extra=told)
         batch.end(queued.id, QUARANTINED, error=f"{Quarantined.__name__}: {why}", attempts=queued.attempt)
+
+
+def facts(event: str, queued: Queued, error: str, status: int | None = None) -> dict[str, str | int | None]:
+    """What a log record of a request tells besides its message: the ``extra`` of :mod:`logging`. Pure."""
+    request = queued.request
+    spider = owner_of(request.callback) or None
+    found = {"event": event, "url": masked(request.url), "host": queued.host, "error": error, "spider": spider}
+    return {**found, "status": status}

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from scrapekit.engine.admission import Admission, Admissions
 from scrapekit.engine.batch import Batch
-from scrapekit.engine.ends import Ends
+from scrapekit.engine.ends import Ends, facts
 from scrapekit.engine.frontier import Frontier
 from scrapekit.engine.host import Queued
 from scrapekit.engine.host_pages import HostPages
@@ -208,7 +208,7 @@ class Outcomes:
         elif seeded.error is not None:
             error = f"{seeded.spider}: {seeded.error}" if seeded.spider else seeded.error
             self.failure = self.ends.last_error = error
-            logger.error("%s", safe_lines(error))
+            logger.error("%s", safe_lines(error), extra={"event": "start_failed", "spider": seeded.spider or None})
 
     def fail(self, queued: Queued, failed: Failed) -> None:
         """A request has failed for good: run its errback, or end it."""
@@ -287,7 +287,8 @@ class Outcomes:
             stats.count(stats.dropped, reason, count)
         for rejected in yielded.rejected:
             stats.tally(stats.item_errors, ItemError.__name__, queued.request.url, rejected.message)
-            logger.warning("%s", safe_lines(f"{queued.request.url}: ItemError: {rejected.message}"))
+            what = safe_lines(f"{queued.request.url}: ItemError: {rejected.message}")
+            logger.warning("%s", what, extra=facts("item_rejected", queued, ItemError.__name__))
             batch.rejected.append((queued.id, rejected.record))
         if yielded.stop is not None and (owner := owner_of(queued.request.callback)):
             stats.stopped[owner] = yielded.stop
@@ -329,7 +330,8 @@ class Outcomes:
                 for link in outcome.first:
                     self._admission.of(link.callback).add(self.batch, link, queued.depth, queued.id)
                 what = safe_lines(f"{queued.request.url}: {error}")
-                logger.info("%s; attempt %d in %.1f s", what, attempt + 1, verdict.wait)
+                told = facts("retry", queued, outcome.error, outcome.status or None)
+                logger.info("%s; attempt %d in %.1f s", what, attempt + 1, verdict.wait, extra=told)
                 return
         partial = self._partial.pop(queued.id, None)
         if queued.request.errback is not None and not outcome.final and outcome.yielded is not None:

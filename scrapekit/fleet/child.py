@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -16,6 +17,7 @@ import msgspec
 from scrapekit.download import Source
 from scrapekit.errors import ScrapekitError
 from scrapekit.fleet.allocator import give_memory_back
+from scrapekit.fleet.records import Forward, Logged
 from scrapekit.fleet.several import AnyWorker
 from scrapekit.fleet.threads import ThreadFleet
 from scrapekit.fleet.wire import decode_leases, encode, together
@@ -40,12 +42,13 @@ def serve(pipe: Connection, workers: int, make: Callable[[], tuple[AnyWorker, So
     for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # Windows has no SIGHUP
         signal.signal(number, signal.SIG_IGN)
     give_memory_back()
+    outbox: SimpleQueue[Outcome | Logged | None] = SimpleQueue()
+    logging.getLogger().addHandler(Forward(outbox.put))
     try:
         worker, downloader = make()
     except Exception as error:  # noqa: BLE001  (user code: the parent says it in one line)
         pipe.send_bytes(refusal(error))
         return
-    outbox: SimpleQueue[Outcome | None] = SimpleQueue()
     fleet = ThreadFleet(worker, workers, outbox.put)
     sender = Thread(target=_send, args=(pipe, outbox), name="scrapekit-sender")
     try:
@@ -80,7 +83,7 @@ def refusal(error: Exception) -> bytes:
     return REFUSED + what.encode()
 
 
-def _send(pipe: Connection, outbox: SimpleQueue[Outcome | None]) -> None:
+def _send(pipe: Connection, outbox: SimpleQueue[Outcome | Logged | None]) -> None:
     """Send all that is finished, until the end. A thread of its own, so that no worker waits for the pipe."""
     going = True
     while going:

@@ -258,7 +258,8 @@ class Crew:
             self._undertakers.append(current_thread())
         member.kill()  # it may only be out of reach, and must not go on fetching
         how = "killed because it hung" if member.hangs else member.epitaph()
-        logger.warning("%s died (%s) with %d requests in hand", self._one, how, len(member.held))
+        died = {"event": "process_died"}
+        logger.warning("%s died (%s) with %d requests in hand", self._one, how, len(member.held), extra=died)
         self._post(Lost(list(member.held), how))
         self._replace(None, how)
 

@@ -11,7 +11,7 @@ import msgspec
 
 from scrapekit.download import PoolStats
 from scrapekit.errors import FleetError, SpiderError
-from scrapekit.fleet.child import OUTCOMES, READY, REFUSED, STATS
+from scrapekit.fleet.child import READY, REFUSED, STATS
 from scrapekit.fleet.crew import Crew, Member
 from scrapekit.fleet.wire import decode_outcomes, encode
 from scrapekit.messages import Lease, Lost, Outcome
@@ -89,10 +89,10 @@ class _Child(Member):
         try:
             while True:
                 word = self._pipe.recv_bytes()
-                if word[:1] == OUTCOMES:
-                    return decode_outcomes(word[1:])
-                assert word[:1] == STATS
-                self.stats = msgspec.msgpack.decode(word[1:], type=PoolStats)
+                if word[:1] == STATS:
+                    self.stats = msgspec.msgpack.decode(word[1:], type=PoolStats)
+                elif outcomes := decode_outcomes(word[1:]):
+                    return outcomes
         except (EOFError, OSError):
             self._process.join()
             return None

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from scrapekit.fleet.records import Logged
 from scrapekit.messages import Failed, Fetched, Lease, Outcome, Redirected
 
 encode = msgspec.msgpack.Encoder().encode
@@ -17,7 +18,7 @@ T = TypeVar("T")
 _MOST = 256
 
 _leases = msgspec.msgpack.Decoder(list[Lease | int])
-_outcomes = msgspec.msgpack.Decoder(list[Fetched | Redirected | Failed])
+_outcomes = msgspec.msgpack.Decoder(list[Fetched | Redirected | Failed | Logged])
 
 
 def decode_leases(data: bytes) -> list[Lease | int]:
@@ -26,8 +27,14 @@ def decode_leases(data: bytes) -> list[Lease | int]:
 
 
 def decode_outcomes(data: bytes) -> list[Outcome]:
-    """What :data:`encode` made of outcomes."""
-    return list(_outcomes.decode(data))
+    """What :data:`encode` made of outcomes; log records between them are said here."""
+    outcomes: list[Outcome] = []
+    for one in _outcomes.decode(data):
+        if isinstance(one, Logged):
+            one.say()
+        else:
+            outcomes.append(one)
+    return outcomes
 
 
 def together(queue: SimpleQueue[T], linger: float = 0.0) -> list[T]:

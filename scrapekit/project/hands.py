@@ -150,9 +150,12 @@ def start(pipe: Connection, workers: int, config: bytes) -> None:
 def build(config: bytes) -> tuple[AnyWorker, Source]:
     """What an :class:`Order` asks for. The spiders' files are looked up from the working directory."""
     order = msgspec.json.decode(config, type=Order)
-    handler = logging.StreamHandler()
-    handler.setFormatter(LOG_FORMAT)
-    logging.basicConfig(level=order.log_level, handlers=[handler])
+    root = logging.getLogger()
+    root.setLevel(order.log_level)
+    if not root.handlers:  # a process sends what it has to say to the engine's, an actor says it itself
+        handler = logging.StreamHandler()
+        handler.setFormatter(LOG_FORMAT)
+        root.addHandler(handler)
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # what it warns of we report ourselves
     casts = {}
     for role in order.roles:

@@ -266,6 +266,7 @@ CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "archive.replay": some_path,
     "cache.path": some_path,
     "fleet.kind": fleet_kind,
+    "log.file": some_path,
     "http.user_agent": header_value,
     "http.headers.*": header_value,
     "http.ca_bundle": existing_file,

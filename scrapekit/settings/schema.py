@@ -319,9 +319,11 @@ class ExportSettings(OutputSettings, frozen=True, forbid_unknown_fields=True, kw
 
 
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """``log``: how much is said."""
+    """``log``: how much is said, where to, and in which form."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    file: str | None = None
+    json: bool = False
 
 
 class UiSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from scrapekit import project as project_module
-from scrapekit.cli import crawl as crawl_module
+from scrapekit.cli.voice import _console
 from scrapekit.errors import CrawlFailed, ExportError, FleetError, FrontierError
 from scrapekit.export import lines
 from scrapekit.project.job import Job
@@ -368,7 +368,10 @@ def test_a_live_line_needs_a_terminal_of_its_own(monkeypatch, quiet, err, out, o
     monkeypatch.setattr(sys, "stdout", Terminal(sys.stdout, out))
     monkeypatch.setenv("TERM", term)
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert (crawl_module._console(output, quiet=quiet) is not None) == live
+    monkeypatch.setenv("CI", "")
+    assert (_console([output], quiet=quiet) is not None) == live
+    monkeypatch.setenv("CI", "true")
+    assert _console([output], quiet=quiet) is None
 
 
 def test_a_csv_is_made_at_the_end_and_again_by_whoever_resumes(project, site):

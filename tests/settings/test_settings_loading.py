@@ -209,7 +209,7 @@ def test_a_fingerprint_may_have_colons():
         ("\nthrotle: 1", "settings.yaml:2: unknown key 'throtle' (did you mean 'throttle'?)"),
         ("throttle:\n  maxsiz: 1", "settings.yaml:2: unknown key 'throttle.maxsiz' (did you mean 'throttle.maxsize'?)"),
         ("user_agent: x", "settings.yaml:1: unknown key 'user_agent' (did you mean 'http.user_agent'?)"),
-        ("log: {zzz: 1}", "settings.yaml:1: unknown key 'log.zzz' (known here: level)"),
+        ("log: {zzz: 1}", "settings.yaml:1: unknown key 'log.zzz' (known here: level, file, json)"),
         (
             "throttle: {domains: {a.org: {maxsiz: 1}}}",
             "settings.yaml:1: unknown key 'throttle.domains.a.org.maxsiz' (did you mean 'throttle.domains.a.org.maxsize'?)",

@@ -1,0 +1,60 @@
+"""Log records of worker processes: they are said by the engine's process, as its own are."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+FACTS = ("event", "url", "host", "status", "error", "spider")
+"""What a record may tell besides its message, as attributes given by ``extra=``: texts and numbers."""
+
+
+class Logged(Struct, tag=True):
+    """A log record on its way.
+
+    Args:
+        level: As :mod:`logging` has it.
+        name: The logger's.
+        message: With its traceback, if it has one.
+        created: Seconds since the epoch.
+        facts: Those of :data:`FACTS` that it tells.
+    """
+
+    level: int
+    name: str
+    message: str
+    created: float
+    facts: dict[str, str | int] = {}
+
+    def say(self) -> None:
+        """Hand it to the handlers of this process. Any thread."""
+        made = {"levelno": self.level, "levelname": logging.getLevelName(self.level), "msg": "%s"}
+        record = logging.makeLogRecord(
+            {**self.facts, **made, "args": (self.message,), "name": self.name, "created": self.created}
+        )
+        logging.getLogger(self.name).handle(record)
+
+
+class Forward(logging.Handler):
+    """Puts records where they travel from. Any thread."""
+
+    def __init__(self, put: Callable[[Logged], Any]) -> None:
+        super().__init__()
+        self._put = put
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one; one that can't be formatted is reported as the logging module does it."""
+        try:
+            message = self.format(record).encode(errors="replace").decode()  # no lone surrogates
+            self._put(Logged(record.levelno, record.name, message, record.created, facts_of(record)))
+        except Exception:  # noqa: BLE001  (the contract of logging handlers)
+            self.handleError(record)
+
+
+def facts_of(record: logging.LogRecord) -> dict[str, str | int]:
+    """Those of :data:`FACTS` that a record tells. Pure."""
+    found = {name: getattr(record, name, None) for name in FACTS}
+    return {name: value for name, value in found.items() if isinstance(value, str | int)}
