@@ -15,7 +15,6 @@ from scrapekit.cli.doctor import doctor_command
 from scrapekit.cli.fetch import fetch_command
 from scrapekit.cli.init import init_command
 from scrapekit.cli.jobs import jobs_command
-from scrapekit.cli.jsonlog import error_line
 from scrapekit.cli.listing import list_command
 from scrapekit.cli.live import print_line
 from scrapekit.cli.new import new_command
@@ -47,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print_line(safe_lines("".join(traceback.format_exception(error))).rstrip())
         code, notes = 2 if isinstance(error, ConfigError) else 1, getattr(error, "__notes__", ())
         if session["json"]:
+            from scrapekit.cli.jsonlog import error_line
+
             print_line(error_line(str(error), type(error).__name__, hint="; ".join(notes), exit_code=code))
             return code
         return _failed(code, str(error), *notes)

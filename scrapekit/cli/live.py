@@ -36,7 +36,7 @@ class Live:
         title: The name of what is crawled.
         pace: Knows the limits of the crawl; None where it has none.
         verbose: Whether to say more.
-        say: Shows the notes of :meth:`say` where there is no display.
+        notes: Whether to show the notes of :meth:`say`; otherwise they are logged, and shown as such.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Live:
         title: str = "",
         pace: Pace | None = None,
         verbose: bool = False,
-        say: Callable[[str], Any] | None = None,
+        notes: bool = True,
     ) -> None:
         self._snapshot = snapshot
         self._console = console
@@ -58,7 +58,7 @@ class Live:
         self._title = title
         self._pace = pace or Pace()
         self._verbose = verbose
-        self._say = say or print_line
+        self._notes_shown = notes
         self._logged_at = 0.0
         self._notes: SimpleQueue[str | None] = SimpleQueue()
         self._ended = False
@@ -78,14 +78,14 @@ class Live:
 
     def _run(self) -> None:
         if self._console is None or not self._every:
-            self._loop(self._say, self._log)
+            self._loop(print_line, self._log)
             return
         try:
             self._draw(self._console)
         except (OSError, ValueError):  # the terminal has gone, or stderr was closed: the crawl goes on unseen
             self._every = 0.0
             if not self._ended:
-                self._loop(self._say, self._log)
+                self._loop(print_line, self._log)
 
     def _draw(self, console: Console) -> None:
         from rich.live import Live as Redrawn
@@ -118,7 +118,9 @@ class Live:
             if note is None:
                 self._ended = True
                 return
-            say(note)
+            if self._notes_shown:
+                say(note)
+            logger.warning("%s", note, extra={"event": "note", "unshown": self._notes_shown})
 
     def _log(self, snapshot: Snapshot, *, shown: bool = False) -> None:
         """Log how the crawl stands; ``shown``: for log files alone, for the display shows it."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from scrapekit.cli.live import LIVE_SECONDS, LOG_SECONDS, Live, print_line
+from scrapekit.cli.live import LIVE_SECONDS, LOG_SECONDS, Live
 from scrapekit.cli.log import LogTarget, logging_to
 from scrapekit.cli.pace import Pace
 from scrapekit.errors import ScrapekitError
@@ -63,7 +63,7 @@ class Voice:
             title=self._title,
             pace=Pace(self._settings.crawl.max_pages, self._settings.crawl.max_items),
             verbose=self._order.verbose,
-            say=logger.warning if self.is_json else print_line,
+            notes=not self.is_json,
         )
 
     @contextmanager
@@ -88,7 +88,8 @@ class Voice:
             "outputs": list(report.outputs),
             "resume": again.removeprefix("to go on: "),
         }
-        level = logging.ERROR if report.failure else logging.INFO
+        level = logging.WARNING if report.reason == "interrupted" else logging.INFO  # -q says how to go on, too
+        level = logging.ERROR if report.failure else level
         how = f"{report.spider}: {report.failure or report.reason}"
         line = f"{how}: {report.pages:,} pages, {report.items:,} items, {report.stats.failed:,} errors"
         logger.log(level, "%s", line, extra={"event": "ended", "facts": facts, "unshown": not self.is_json})

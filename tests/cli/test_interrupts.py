@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from scrapekit.cli.crawl import _interrupts
+from scrapekit.cli.crawl import _endings
 from scrapekit.cli.interrupts import Interrupts
 from scrapekit.cli.live import Live
 from scrapekit.engine import Snapshot
@@ -148,7 +148,7 @@ class Crawled:
 @pytest.mark.parametrize(("in_flight", "said"), [(3, "3 requests"), (1, "1 request"), (0, "0 requests")])
 def test_what_the_signals_tell_the_engine_and_the_user(capsys, in_flight, said):
     engine = Engine(in_flight)
-    with Live(lambda: engine.snapshot, None, every=0) as live, _interrupts(live, Crawled(engine), "again"):
+    with Live(lambda: engine.snapshot, None, every=0) as live, Interrupts(*_endings(live, Crawled(engine)), "again"):
         signal.raise_signal(signal.SIGTERM)
         assert engine.stopped == [("interrupted", "drained")]
         signal.raise_signal(signal.SIGTERM)

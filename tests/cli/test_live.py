@@ -68,6 +68,37 @@ def test_the_pace_knows_the_limits_and_verbose_says_more(terminal):
     assert "0 B" in terminal.file.getvalue()
 
 
+def test_a_crawl_that_breaks_off_leaves_nothing_of_the_display(terminal):
+    shown = Shown()
+    with pytest.raises(ValueError, match="it broke"), Live(shown.snapshot, terminal, every=0.001):
+        assert shown.twice.wait(30)
+        raise ValueError("it broke")
+    assert terminal.file.getvalue().endswith("\x1b[?25h\r" + "\x1b[1A\x1b[2K" * 3)
+
+
+def test_notes_are_in_the_log_too_and_shown_once(terminal, caplog, capsys):
+    for notes in (True, False):
+        with caplog.at_level(logging.INFO), Live(Snapshot, None, every=0, notes=notes) as live:
+            live.say("stopping at once")
+    assert capsys.readouterr().err == "stopping at once\n"
+    assert [(record.event, record.unshown) for record in caplog.records] == [("note", True), ("note", False)]
+
+
+def test_the_display_leaves_log_files_a_line_now_and_then(terminal, caplog):
+    snapshots = [Snapshot(pages=n, pages_now=n, elapsed_now=float(n)) for n in range(12)]
+    enough = threading.Event()
+
+    def newest():
+        if not snapshots[1:]:
+            enough.set()
+        return snapshots.pop(0) if snapshots[1:] else snapshots[0]
+
+    with caplog.at_level(logging.INFO), Live(newest, terminal, every=0.001):
+        assert enough.wait(30)
+    told = [record for record in caplog.records if record.event == "progress"]
+    assert [(record.facts["pages"], record.unshown) for record in told] == [(5, True), (10, True)]
+
+
 @pytest.mark.parametrize("error", [OSError(5, "Input/output error"), ValueError("I/O operation on closed file")])
 @pytest.mark.parametrize("when", ["drawing", "ending"])
 def test_a_terminal_that_goes_away_ends_the_display_alone(capsys, error, when):

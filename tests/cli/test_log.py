@@ -219,7 +219,7 @@ def test_an_interrupted_crawl_tells_how_to_go_on(project, bad, monkeypatch):
 
     whole_run = Crawl.run
     monkeypatch.setattr(Crawl, "run", run)
-    code, _, err = crawled(project, bad, "--log-json")
+    code, _, err = crawled(project, bad, "--log-json", "-q")
     (job,) = project.jobs
     assert (code, objects(err)[-1]["resume"]) == (130, f"scrapekit crawl talks --resume {job}")
 
