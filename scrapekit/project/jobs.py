@@ -201,7 +201,7 @@ class Jobs:
         ignore = self._folder.parent / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n", encoding="ascii")
-        safe = re.sub(r"[^\w.+-]", "_", spider.replace(", ", "+")).lstrip(".")[:50]  # a file name has at most 255 bytes
+        safe = re.sub(r"[^\w.-]", "_", spider.replace(", ", "-")).lstrip(".")[:50]  # a file name has at most 255 bytes
         stem = f"{safe}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
         number = 1
         while True:

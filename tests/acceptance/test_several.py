@@ -53,10 +53,18 @@ def refused(shell: Shell, *words: str) -> str:
 @pytest.mark.parametrize("fleet", ["threads", "processes:2"])
 def test_each_yields_what_it_yields_alone_and_the_host_is_asked_as_little_as_by_one(shell, project, site, fleet):
     limits = ("-s", "throttle.maxsize=3", "-s", "throttle.adaptive=false", "--fleet", fleet)
-    done = shell.run("crawl", "quotes", "books", *arguments(site.url), *limits, *QUIET, "-O", "all.jsonl")
+    together = ("-O", "all.jsonl") if fleet == "threads" else ()  # otherwise each has a file of its own
+    done = shell.run("crawl", "quotes", "books", *arguments(site.url), *limits, *QUIET, *together)
     books, quotes = expected(site.url)
     assert done.returncode == 0, done.stderr
-    assert items(project / "all.jsonl") == sorted(books + quotes)
+    if together:
+        assert items(project / "all.jsonl") == sorted(books + quotes)
+        assert not (project / "results").exists()
+    else:
+        assert {path.parent.name: items(path) for path in (project / "results").rglob("*.jsonl")} == {
+            "books": books,
+            "quotes": quotes,
+        }
     assert site.max_open_by_host["127.0.0.1"] <= 3
     assert site.hits["/robots.txt"] == 1
     table = [line.split() for line in done.stderr.splitlines() if line.strip().startswith(("spiders", "books", "quo"))]
@@ -64,7 +72,7 @@ def test_each_yields_what_it_yields_alone_and_the_host_is_asked_as_little_as_by_
     assert table[-1][0::2] == ["books", str(len(books))]
     assert table[-2] == ["quotes", "10", "100", "0"]
     jobs = shell.run("jobs").stdout.splitlines()[1].split("  ")
-    assert jobs[0].startswith("books+quotes-")
+    assert jobs[0].startswith("books-quotes-")
     assert jobs[1:3] == ["books, quotes", "finished"]
 
 
