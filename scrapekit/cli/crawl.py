@@ -41,7 +41,9 @@ _RAISE = {"max_pages": " --max-pages MORE", "max_items": " -s crawl.max_items=MO
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.option("-a", "arguments", multiple=True, metavar="NAME=VALUE", help="An argument for the spider.")
 @override_option
-@click.option("-o", "append", multiple=True, metavar="FILE", help="Append the items to FILE; - is stdout.")
+@click.option(
+    "-o", "append", multiple=True, metavar="FILE", help="Append the items to FILE, or the table of a URL; - is stdout."
+)
 @click.option("-O", "overwrite", multiple=True, metavar="FILE", help="Write the items to FILE, which is emptied first.")
 @click.option("--workers", metavar="N", help="Requests in flight, over all hosts; short for -s workers=N.")
 @click.option("--max-pages", metavar="N", help="Stop after N pages; short for -s crawl.max_pages=N.")

@@ -45,7 +45,8 @@ def run(
     Args:
         spider: A Spider class, or an instance; or a list of them, to crawl with all at once under one pool and one
             politeness.
-        output: Path of the file, or several; their names say the formats. ``-`` for stdout; None for none.
+        output: Path of the file, or several; their names say the formats. The URL of a table or of a file
+            elsewhere; ``-`` for stdout; None for none.
         overwrite: False appends to them.
         settings: Nested as in settings.yaml, and stronger than ``Spider.settings``; or the path of such a file, which
             is weaker. No file is read unasked.

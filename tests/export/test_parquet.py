@@ -16,6 +16,7 @@ from pyarrow import parquet
 from scrapekit.errors import ExportError, OutputError
 from scrapekit.export import Options, extras, open_output, resume_output
 from scrapekit.export.parquet import write_parquet
+from scrapekit.export.parts import Limits
 
 
 def table(items, fields=None, compression="zstd"):
@@ -209,3 +210,14 @@ def test_where_pyarrow_is_missing_one_line_says_what_to_install(tmp_path, monkey
         with pytest.raises(OutputError, match=r"needs pyarrow, .* pip install '\.\[parquet\]'"):
             opened()
     assert not list(tmp_path.iterdir())
+
+
+def test_each_part_is_a_whole_file_whose_columns_are_those_of_its_own_items(tmp_path):
+    sink = open_output(tmp_path / "x-{part}.parquet", parts=Limits(items=2), spool=tmp_path / "items.jsonl")
+    sink.append([b'{"a":1}', b'{"a":2}', b'{"a":"x"}'])
+    sink.committed()
+    sink.finish()
+    sink.close()
+    first, second = (parquet.read_table(tmp_path / f"x-0000{number}.parquet") for number in (1, 2))
+    assert first.to_pylist() == [{"a": 1}, {"a": 2}]
+    assert second.to_pylist() == [{"a": "x"}]

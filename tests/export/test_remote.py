@@ -23,6 +23,7 @@ import scrapekit
 from scrapekit import Spider
 from scrapekit.errors import ExportError, OutputError
 from scrapekit.export import extras, open_output, resume_output
+from scrapekit.export.parts import Limits
 from scrapekit.testing import SampleSite, serve
 from scrapekit.testing.mortal import VARIABLE
 
@@ -188,6 +189,12 @@ def test_what_can_not_be_used_is_one_line_at_the_start(url, said, temporary):
         open_output(url)
     assert "\n" not in str(caught.value)
     assert "hidden" not in str(caught.value)
+    assert not list(temporary.iterdir())
+
+
+def test_parts_of_a_file_elsewhere_are_refused_at_the_start(temporary):
+    with pytest.raises(OutputError, match="only files here can be written in parts"):
+        open_output("memory://b/x-{part}.jsonl", parts=Limits(items=2))
     assert not list(temporary.iterdir())
 
 

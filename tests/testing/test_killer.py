@@ -84,7 +84,7 @@ LINES = b"".join(json.dumps(item).encode() + b"\n" for item in ITEMS)
         ("x.jsonl", b'{"a": \n' + LINES, Verdict(torn=1)),
         ("x.jsonl", b'{"a": 3}\n' + LINES, Verdict(strange=1)),
         ("x.jsonl.gz", gzip.compress(LINES, mtime=0), Verdict()),
-        ("x.jsonl.gz", gzip.compress(LINES, mtime=0)[:-9], Verdict(torn=1)),
+        ("x.jsonl.gz", gzip.compress(LINES, mtime=0)[:-9], Verdict(missing=2, torn=1)),
         ("x.json", json.dumps(ITEMS).encode(), Verdict()),
         ("x.json", b"[", Verdict(missing=2, torn=1)),
         ("x.csv", b"a,b\r\n1,\r\n2,x\r\n", Verdict()),
@@ -97,6 +97,20 @@ def test_the_verdict_counts_what_is_wrong(name, content, verdict, tmp_path):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     assert Verdict.on(tmp_path / name, ITEMS) == verdict
+
+
+def test_the_verdict_reads_tables(tmp_path):
+    from scrapekit.export import open_output
+
+    for name, target in (("x.db", f"sqlite:///{tmp_path}/x.db?table=books"), ("x.parquet", tmp_path / "x.parquet")):
+        sink = open_output(target)
+        sink.append([json.dumps(item).encode() for item in ITEMS])
+        sink.committed()
+        sink.finish()
+        sink.close()
+        assert Verdict.on(tmp_path / name, ITEMS) == Verdict()
+        assert Verdict.on(tmp_path / name, [*ITEMS, {"a": 3, "b": None}]) == Verdict(missing=1)
+        assert Verdict.on(tmp_path / f"no-{name}", ITEMS) == Verdict(missing=2)
 
 
 def test_the_command_tells_what_it_has_found(capsys, monkeypatch):

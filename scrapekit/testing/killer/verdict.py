@@ -26,7 +26,7 @@ class Verdict(NamedTuple):
 
     @classmethod
     def on(cls, output: Path, expected: Iterable[dict[str, Any]]) -> Verdict:
-        """Compare an output, ``.jsonl``, ``.json`` or ``.csv``, packed or not, or ``.db``, with what must be in it."""
+        """Compare an output, ``.jsonl``, ``.json`` or ``.csv``, packed or not, ``.parquet`` or ``.db``."""
         found, torn = _read(output, output.suffixes[0])
         return cls._of(found, torn, expected, output.suffixes[0])
 
@@ -71,6 +71,13 @@ def _rows(database: Path) -> list[dict[str, Any]]:
         ]
 
 
+def _rows_of_parquet(file: Path) -> list[dict[str, Any]]:
+    from pyarrow import parquet  # noqa: PLC0415  (an extra)
+
+    rows: list[dict[str, Any]] = parquet.read_table(file).to_pylist()
+    return rows
+
+
 def _read(path: Path, suffix: str) -> tuple[Counter[str], int]:
     """The items of a file, and how many lines or files can't be read."""
     content = path.read_bytes() if path.exists() else b""
@@ -80,8 +87,9 @@ def _read(path: Path, suffix: str) -> tuple[Counter[str], int]:
     except (OSError, EOFError):
         return found, 1
     torn = 0
-    if suffix == ".db":
-        content = b"".join(json.dumps(row).encode() + b"\n" for row in _rows(path))
+    if suffix in {".db", ".parquet"} and content:
+        rows = _rows(path) if suffix == ".db" else _rows_of_parquet(path)
+        content = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
     if suffix == ".csv":
         found.update(map(_canonical, csv.DictReader(io.StringIO(content.decode(), newline=""))))
     elif suffix == ".json":
