@@ -221,7 +221,9 @@ def _run(order: Order, lineup: Lineup, settings: Settings, job: Job, jobs: Jobs,
             drain, halt = _endings(live, running)
             shown.enter_context(Interrupts(drain, halt, again))
             if board is not None:
-                show_crawl(board, running, job, order.resume_command(job), say=live.say, drain=drain, halt=halt)
+                show_crawl(board, running, job, order.resume_command(job), drain=drain, halt=halt)
+                for url in () if voice.is_json else board.keys:
+                    print_line(f"open {url}")  # and no log: it may be read by others, and lasts
             with voice.log_failure():
                 report = running.run()
             voice.log_end(report, again + _RAISE.get(report.reason, "") if _is_unfinished(report) else "")

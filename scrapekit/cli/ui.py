@@ -43,14 +43,10 @@ def show_crawl(
     job: Job,
     again: str,
     *,
-    say: Callable[[str], None],
     drain: Callable[[], None],
     halt: Callable[[], None],
 ) -> None:
-    """Open the dashboard of a crawl that is about to run; ``again`` is the command to go on with it.
-
-    URLs with the token are said, and not logged: a log may be read by others, and lasts.
-    """
+    """Open the dashboard of a crawl that is about to run; ``again`` is the command to go on with it."""
     from scrapekit.dashboard import About, Controls
 
     record = job.record
@@ -73,8 +69,6 @@ def show_crawl(
         why=_why(Path.cwd()),
     ):
         logger.info("%s", line)
-    for url in dashboard.keys:
-        say(f"open {url}")
 
 
 @click.command("ui", short_help="Look at the jobs of this folder in a browser.")

@@ -233,6 +233,14 @@ def test_the_url_with_the_token_is_printed_and_not_logged(crawl, site, capsys):
     assert said[1] == f"open {crawling.urls[1]}?token=0123456789abcdef"
 
 
+def test_lines_of_json_have_no_token_in_between(crawl, site, capsys):
+    with crawl("-s", "ui.token=0123456789abcdef", "--log-json"):
+        site.go.set()
+    lines = capsys.readouterr().err.splitlines()
+    assert {type(json.loads(line)) for line in lines} == {dict}
+    assert "0123456789abcdef" not in "".join(lines)
+
+
 def test_metrics_can_be_served_alone(crawl, site):
     with crawl(ui="--metrics") as crawling:
         assert crawling.page.url.endswith("/metrics")
