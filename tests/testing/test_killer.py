@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from scrapekit.export import Limits, open_output
 from scrapekit.testing import SampleSite, serve
 from scrapekit.testing.killer import Campaign
 from scrapekit.testing.killer import __main__ as command
@@ -97,6 +98,20 @@ def test_the_verdict_counts_what_is_wrong(name, content, verdict, tmp_path):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     assert Verdict.on(tmp_path / name, ITEMS) == verdict
+
+
+def test_the_verdict_holds_parts_to_their_manifest(tmp_path):
+    sink = open_output(tmp_path / "0-parts-{part}.jsonl", parts=Limits(items=1))
+    sink.append(LINES.splitlines())
+    sink.flush()
+    sink.committed()
+    output = tmp_path / "0-parts.jsonl"
+    assert Verdict.on_parts(output, ITEMS) == Verdict(missing=1, torn=2)  # not complete, and a part that is not listed
+    sink.finish()
+    sink.close()
+    assert Verdict.on_parts(output, ITEMS) == Verdict()
+    (tmp_path / "0-parts-00001.jsonl").write_bytes(LINES)
+    assert Verdict.on_parts(output, ITEMS) == Verdict(doubled=1, torn=2)  # two parts are not as they are listed
 
 
 def test_the_verdict_reads_tables(tmp_path):
