@@ -83,9 +83,8 @@ class Resolver:
         self._answers: OrderedDict[tuple[str, int], _Answer] = OrderedDict()
         self._lookups: dict[tuple[str, int], _LookUp] = {}  # started or not, in the order in which they were asked for
         self._failed: OrderedDict[Any, float] = OrderedDict()  # socket addresses, and when no connection came of them
-        self._family: int | None = (
-            None  # the one to begin with, where the network is known to lead nowhere by the other
-        )
+        # The one to begin with, where the network is known to lead nowhere by the other.
+        self._family: int | None = None
         self._awaited = 0  # threads whose look-up somebody waits for
         self._threads = 0  # all
         self._ended: list[Thread] = []  # those that may still have a last step to do

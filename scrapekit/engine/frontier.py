@@ -147,6 +147,9 @@ class Frontier:
                 "' times while it was in flight' WHERE crashes >= ? AND state <= ? RETURNING url",
                 (QUARANTINED, now, quarantine_after, LEASED),
             ).fetchall()
+            # With the rows: a death right now would lose the count.
+            n = self.get("stats", {}).get("quarantined", 0) + len(gone)
+            self._db.execute("UPDATE meta SET value = json_set(value, '$.quarantined', ?) WHERE key = 'stats'", (n,))
             self._db.execute("UPDATE requests SET state = ? WHERE state = ?", (PENDING, LEASED))
             latest = (now + max_wait,) * 2
             self._db.execute(f"UPDATE requests SET not_before = ? WHERE state = {PENDING} AND not_before > ?", latest)

@@ -72,7 +72,11 @@ class FakeFleet(Inbox):
         self.open += 1
         self.submitted.append((self._clock.now(), lease))
         latency = self._random.uniform(*self._latency)
-        self._at(self._clock.now() + latency, latency, lease)
+        self._at(self._clock.now() + latency + self.late(lease), latency, lease)
+
+    def late(self, lease: Lease) -> float:  # noqa: ARG002  (for those who know better)
+        """Seconds that the callback of a lease takes, after the latency."""
+        return 0.0
 
     def at(self, when: float, act: Callable[[], None]) -> None:
         """Call ``act`` when the clock shows ``when``: ``engine.stop``, or something that raises, for a crash."""

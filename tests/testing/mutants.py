@@ -92,6 +92,9 @@ MUTANTS = {
         (FRONTIER, "        if ends and _END.run(db, ends) != len(ends):\n", "        self._ends = ends\n        if False:\n"),
         (FRONTIER, "        self._newest += len(batch.rows)\n", "        self._newest += len(batch.rows)\n        with self._transaction():\n            _END.run(self._db, self._ends)\n"),
     ],
+    "a page is counted twice": [
+        (OUTCOMES, "            stats.pages += 1\n", "            stats.pages += 2\n"),
+    ],
     "a failed request is done": [
         (ENDS, "batch.end(queued.id, FAILED, status=status,", "batch.end(queued.id, 2, status=status,"),
     ],

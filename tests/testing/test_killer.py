@@ -37,17 +37,27 @@ def project(tmp_path):
     ],
 )
 def test_a_crawl_that_is_killed_over_and_over_gives_a_whole_output(fleet, output, project):
-    tally = Campaign(project, seed=1, fleet=fleet, books=60).run(6, [output])
+    campaign = Campaign(project, seed=1, fleet=fleet, books=60)
+    tally = campaign.run(6, [output])
     assert tally.wrong == {}
     assert tally.kills >= 6
     assert tally.crawls
     assert tally.refetched
+    assert max(tally.refetched) <= campaign.most_again
 
 
-@pytest.mark.parametrize("point", [*POINTS, *AT_THE_END, *LOADING])
-def test_each_failpoint_is_reached_and_nothing_is_lost_there(point, project):
+MADE = ["out.json", "out.xml", "out.parquet"]  # besides CSV, of which each failpoint is met
+POINTS_AND_OUTPUTS = [
+    *((point, "out.csv") for point in (*POINTS, *AT_THE_END)),
+    *(("mid-finalise", name) for name in MADE),
+    *((point, "out.db") for point in LOADING),
+]
+
+
+@pytest.mark.parametrize(("point", "name"), POINTS_AND_OUTPUTS)
+def test_each_failpoint_is_reached_and_nothing_is_lost_there(point, name, project):
     site = SampleSite(books=30, retry_after=0)
-    target, name = ("sqlite:///out.db?table=books", "out.db") if point in LOADING else ("out.csv", "out.csv")
+    target = "sqlite:///out.db?table=books" if point in LOADING else name
     with serve(site) as server:
         arguments = [sys.executable, "-m", "scrapekit.testing.mortal", "crawl", "books"]
         environment = {**os.environ, "PYTHONPATH": str(command._ROOT), VARIABLE: f"{point}:1"}
@@ -91,8 +101,11 @@ LINES = b"".join(json.dumps(item).encode() + b"\n" for item in ITEMS)
         ("x.csv", b"a,b\r\n1,\r\n2,x\r\n", Verdict()),
         ("x.csv", b"a,b\r\n1,\r\n", Verdict(missing=1)),
         ("x.csv", None, Verdict(missing=2)),
+        ("x.xml", b"<items><item><a>1</a><b/></item><item><a>2</a><b>x</b></item></items>", Verdict()),
+        ("x.xml", b"<items><item><a>1</a><b/></item><item>", Verdict(missing=2, torn=1)),
+        ("x.parquet", b"PAR1", Verdict(missing=2, torn=1)),
     ],
-    ids=range(12),
+    ids=range(15),
 )
 def test_the_verdict_counts_what_is_wrong(name, content, verdict, tmp_path):
     if content is not None:
@@ -148,6 +161,16 @@ def test_the_command_fails_when_something_is_wrong(capsys, monkeypatch):
     monkeypatch.setattr(Campaign, "run", run)
     assert command.main(["--output", "mine.csv"]) == 1
     assert "mine.csv: Verdict(missing=0, doubled=1, torn=0, strange=0)" in capsys.readouterr().out
+
+
+def test_the_command_fails_when_more_is_fetched_again_than_a_commit_can_have_had(capsys, monkeypatch):
+    def run(campaign, kills, outputs):
+        campaign.tally.refetched = [3, campaign.most_again + 1]
+        return campaign.tally
+
+    monkeypatch.setattr(Campaign, "run", run)
+    assert command.main(["--fleet", "processes:2"]) == 1
+    assert "more were fetched again than a commit and the workers can have had: 264\n" in capsys.readouterr().out
 
 
 def test_outside_a_checkout_it_says_what_it_needs(tmp_path, capsys, monkeypatch):

@@ -13,7 +13,7 @@ from scrapekit.testing.killer import Campaign
 
 _ROOT = Path(__file__).resolve().parents[3]
 _OUTPUTS = (
-    *("out.jsonl", "out.jsonl.gz", "out.csv", "out.json", "out.csv.gz", "out.db"),
+    *("out.jsonl", "out.jsonl.gz", "out.csv", "out.json", "out.csv.gz", "out.xml", "out.db"),
     *("parts.jsonl", "parts.csv", "parts.jsonl.gz"),
 )
 
@@ -45,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{name}: {verdict}")
     if not tally.wrong:
         print("0 missing, 0 doubled, 0 torn")
-    return 1 if tally.wrong else 0
+    if max(again) > campaign.most_again:
+        print(f"more were fetched again than a commit and the workers can have had: {campaign.most_again}")
+    return 1 if tally.wrong or max(again) > campaign.most_again else 0
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
+from scrapekit.engine.engine import COMMIT_OUTCOMES
 from scrapekit.project.job import Record
+from scrapekit.settings import Settings
 from scrapekit.testing.application import Reply, RequestView
 from scrapekit.testing.killer.verdict import Verdict
 from scrapekit.testing.mortal import AT_THE_END, LOADING, POINTS, VARIABLE
@@ -98,6 +100,9 @@ class Campaign:
         self._log = _Log(books, latency)
         self.tally = Tally()
         """What it has come to so far."""
+        workers = Settings().workers * int(fleet.partition(":")[2] or 1)
+        self.most_again = COMMIT_OUTCOMES + 2 * workers
+        """Pages that one kill can cost: what a commit gathers, and what came or was under way meanwhile."""
 
     def run(self, kills: int, outputs: list[str]) -> Tally:
         """Crawl to each of ``outputs`` (such as ``out.csv``, ``parts.csv``) in turn until there were so many kills."""

@@ -8,10 +8,12 @@ import io
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from lxml import etree
 
 from scrapekit.export.manifest import Manifest, Part
 
@@ -26,7 +28,7 @@ class Verdict(NamedTuple):
 
     @classmethod
     def on(cls, output: Path, expected: Iterable[dict[str, Any]]) -> Verdict:
-        """Compare an output, ``.jsonl``, ``.json`` or ``.csv``, packed or not, ``.parquet`` or ``.db``."""
+        """Compare an output with its items: JSON Lines, JSON, CSV, XML, packed or not, Parquet, a table in ``.db``."""
         found, torn = _read(output, output.suffixes[0])
         return cls._of(found, torn, expected, output.suffixes[0])
 
@@ -52,7 +54,7 @@ class Verdict(NamedTuple):
 
     @classmethod
     def _of(cls, found: Counter[str], torn: int, expected: Iterable[dict[str, Any]], suffix: str) -> Verdict:
-        wanted = {_canonical(_flat(item) if suffix == ".csv" else item) for item in expected}
+        wanted = {_canonical(_flat(item) if suffix in (".csv", ".xml") else item) for item in expected}
         return cls(
             missing=len(wanted - found.keys()),
             doubled=sum(count - 1 for count in found.values()),
@@ -71,13 +73,6 @@ def _rows(database: Path) -> list[dict[str, Any]]:
         ]
 
 
-def _rows_of_parquet(file: Path) -> list[dict[str, Any]]:
-    from pyarrow import parquet  # noqa: PLC0415  (an extra)
-
-    rows: list[dict[str, Any]] = parquet.read_table(file).to_pylist()
-    return rows
-
-
 def _read(path: Path, suffix: str) -> tuple[Counter[str], int]:
     """The items of a file, and how many lines or files can't be read."""
     content = path.read_bytes() if path.exists() else b""
@@ -87,15 +82,12 @@ def _read(path: Path, suffix: str) -> tuple[Counter[str], int]:
     except (OSError, EOFError):
         return found, 1
     torn = 0
-    if suffix in {".db", ".parquet"} and content:
-        rows = _rows(path) if suffix == ".db" else _rows_of_parquet(path)
-        content = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
-    if suffix == ".csv":
-        found.update(map(_canonical, csv.DictReader(io.StringIO(content.decode(), newline=""))))
-    elif suffix == ".json":
+    if suffix == ".db" and content:
+        content = b"".join(json.dumps(row).encode() + b"\n" for row in _rows(path))
+    if suffix in _READERS and content:
         try:
-            found.update(map(_canonical, json.loads(content)))
-        except ValueError:
+            found.update(map(_canonical, _READERS[suffix](content)))
+        except Exception:  # noqa: BLE001  (whatever its reader says of it: a file that can't be read is torn)
             torn = 1
     else:
         *lines, rest = content.split(b"\n")
@@ -106,6 +98,30 @@ def _read(path: Path, suffix: str) -> tuple[Counter[str], int]:
             except ValueError:
                 torn += 1
     return found, torn
+
+
+def _csv(content: bytes) -> Iterable[Any]:
+    return csv.DictReader(io.StringIO(content.decode(), newline=""))
+
+
+def _xml(content: bytes) -> Iterable[Any]:
+    parser = etree.XMLParser(resolve_entities=False, no_network=True)
+    return [{field.tag: field.text or "" for field in item} for item in etree.fromstring(content, parser)]
+
+
+def _parquet(content: bytes) -> Iterable[Any]:
+    from pyarrow import parquet  # noqa: PLC0415  (an extra, which only who writes Parquet has)
+
+    found: list[Any] = parquet.read_table(io.BytesIO(content)).to_pylist()
+    return found
+
+
+_READERS: dict[str, Callable[[bytes], Iterable[Any]]] = {
+    ".csv": _csv,
+    ".json": json.loads,
+    ".parquet": _parquet,
+    ".xml": _xml,
+}
 
 
 def _canonical(item: Any) -> str:

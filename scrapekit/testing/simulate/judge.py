@@ -35,6 +35,11 @@ _LEDGER = """WITH tried AS (
     WHEN failed < counted OR (failed > counted AND NOT errback) THEN counted || ' attempts failed, and ' || failed
         || ' are written down'
     END AS why FROM judged WHERE why IS NOT NULL"""
+_COUNTED = """SELECT key, value FROM json_each((SELECT value FROM meta WHERE key = 'stats'))
+    WHERE key IN ('pages', 'failed', 'quarantined', 'queued', 'items')"""
+_THERE = """SELECT iif(state = 'done', 'pages', state), count(*) FROM urls
+    WHERE state IN ('failed', 'quarantined') OR state = 'done' AND status NOT BETWEEN 300 AND 399 GROUP BY 1
+    UNION ALL SELECT 'queued', count(*) FROM urls"""
 _BIT = 1e-6  # seconds, for sums of floats
 
 
@@ -188,6 +193,19 @@ class Judge:
         if lost := self._expected.states.keys() - seen:
             raise Violation("lost", f"{self._world.nodes[min(lost)].url} is not in the frontier")
         self._ledger(frontier)
+        self._counters(frontier, found.total())
+
+    def _counters(self, frontier: sqlite3.Connection, items: int) -> None:
+        """What the report says must add up to what is there, over all runs.
+
+        Raises:
+            Violation: It does not.
+        """
+        counted = dict(frontier.execute(_COUNTED).fetchall())
+        there = dict(frontier.execute(_THERE).fetchall()) | {"items": items}
+        for name, count in counted.items():
+            if count != there.get(name, 0):
+                raise Violation("counters", f"{count} {name} are counted, and {there.get(name, 0)} are there")
 
     def _ledger(self, frontier: sqlite3.Connection) -> None:
         """What is written down of each request's attempts must add up to what became of it.
@@ -213,6 +231,7 @@ class Judge:
             bound += self._busy[host.name] / host.maxsize + self._asked[host.name] * delay
             bound += 30.0 if host.robots_failures or host.robots in ("down", "unreachable") else 1.0
         for node in world.nodes:
+            bound += node.late
             if node.hangs:
                 bound += CALLBACK_TIMEOUT + 1.0
             if node.failures and node.failure in RETRIED:

@@ -121,8 +121,9 @@ def _plans(world: World) -> Iterator[Plan]:
 class _Hands(FakeFleet):
     """The fleet, under the judge's eyes."""
 
-    def __init__(self, judge: Judge, reaper: Reaper, waits: Any, *rest: Any, **options: Any) -> None:
+    def __init__(self, judge: Judge, web: WorldWeb, reaper: Reaper, waits: Any, *rest: Any, **options: Any) -> None:
         super().__init__(*rest, **options)
+        self.late = web.late  # type: ignore[method-assign]
         self._judge = judge
         self._reaper = reaper
         self._waits = waits
@@ -196,7 +197,7 @@ class _Life:
         output = opened.enter_context(closing(Tee({(0, ""): self._output(frontier, reaper)})))
         in_flight = InFlight(folder / "in_flight", world.workers)
         retry = RetryPolicy(times=TIMES, initial=1.0, maximum=10.0)
-        frontier.recover(in_flight.left, clock.now(), 600.0, world.quarantine_after)
+        gone = frontier.recover(in_flight.left, clock.now(), 600.0, world.quarantine_after)
         hosts = {host.name: host for host in world.hosts}
         limits = {name: _Limits(host.maxsize, host.delay, world.adaptive) for name, host in hosts.items()}
         strange = _Limits(1, 0.0, adaptive=False)  # of a host outside the scope, which only a bug asks for
@@ -208,6 +209,7 @@ class _Life:
         )
         robots = Robots(frontier, retry, user_agent="simulated/1.0")
         stats = msgspec.convert(frontier.get("stats", {}), Stats, strict=False)
+        stats.quarantined += len(gone)
         outcomes = Outcomes(
             frontier=frontier,
             scheduler=scheduler,
@@ -230,6 +232,7 @@ class _Life:
 
         fleet = _Hands(
             self._judge,
+            self._web,
             reaper,
             self._watch,
             process,

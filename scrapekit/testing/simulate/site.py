@@ -83,6 +83,11 @@ class WorldWeb(SimulatedWeb):
         self.lost[id(node)] += 1
         return True
 
+    def late(self, lease: Lease) -> float:
+        """Seconds that its callback takes."""
+        node = self._nodes.get(address(lease.request.url).fingerprint)
+        return 0.0 if node is None or lease.id < 0 else node.late
+
     def hangs(self, lease: Lease, outcome: Outcome) -> bool:
         """Whether it ends in a callback that never returns."""
         node = self._nodes.get(address(lease.request.url).fingerprint)

@@ -57,6 +57,7 @@ class Node(Struct):
         retry_after: Seconds that a 429 or 503 asks for; 0 for none.
         raises: The callback raises after it has yielded: a number of items, and all links.
         hangs: The callback never returns.
+        late: Seconds that it takes before it yields.
         lost: So many visits kill the worker process that makes them.
         errback: Requests for it have an errback, which yields one item.
         shared: It also yields the item of this number, which other pages yield too, and which is to be written once.
@@ -74,6 +75,7 @@ class Node(Struct):
     lost: int = 0
     errback: bool = False
     shared: int | None = None
+    late: float = 0.0
 
 
 class World(Struct):
@@ -157,6 +159,8 @@ def draw(seed: int) -> World:
         _disturb(dice, world)
     for node in world.nodes:
         node.shared = dice.choice((None, None, None, 0, 1, 2))
+    for node in world.nodes:
+        node.late = dice.choice((0.0,) * 30 + (2.0, 12.0))
     return world
 
 
