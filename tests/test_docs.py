@@ -5,6 +5,7 @@ Examples that name a practice site are run against the sample site, which has th
 
 import contextlib
 import doctest
+import json
 import os
 import re
 import shlex
@@ -31,7 +32,7 @@ from scrapekit.testing import SampleSite, serve
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 WALKED = {"tutorial.md"}  # tests/test_tutorial.py does all of it, in its order
-LANGUAGES = {"python", "py", "pycon", "yaml", "console", "sql", "toml", "text", ""}
+LANGUAGES = {"python", "py", "pycon", "yaml", "console", "sql", "toml", "json", "text", ""}
 # "py" is the code of others, which is shown and not run.
 # What examples may start besides our own command and files of this checkout.
 PROGRAMS = {"apt-get", "cd", "dpkg", "head", "make", "python3", "sort", "source", "sqlite3", "wc"}
@@ -169,6 +170,12 @@ def test_settings_are_valid(blocks, tmp_path, monkeypatch):
         file.write_text(block.text, encoding="utf-8")
         _, origins = load(file)
         assert set(origins.values()) != {"default"}
+
+
+@pytest.mark.parametrize("blocks", with_blocks("json"))
+def test_what_is_json_is_json(blocks):
+    for block in blocks:
+        assert json.loads(block.text)
 
 
 def test_the_table_of_extras_is_that_of_the_package():
