@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from scrapekit.engine import Frontier
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 
@@ -19,6 +21,7 @@ def close_what_crashes_left_open(monkeypatch):
         return opened[-1]
 
     monkeypatch.setattr(sqlite3, "connect", recorded)
+    monkeypatch.setitem(Frontier.__init__.__kwdefaults__, "connect", recorded)  # what it was when that was defined
     yield
     for connection in opened:
         connection.close()

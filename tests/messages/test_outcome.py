@@ -20,7 +20,7 @@ from scrapekit.messages import (
 )
 
 LINK = Link("https://example.org/", "example.org", b"\0" * 16, "parse", 1, b'{"method":"HEAD"}')
-YIELDED = Yielded([b'{"a":1}'], {0: b"k" * 16}, [LINK], {"old": 2}, [Rejected("bad item", "{}")], "enough")
+YIELDED = Yielded([b'{"a":1}'], {0: b"k" * 16}, ["0"], [LINK], {"old": 2}, [Rejected("bad item", "{}")], "enough")
 PAGE = Page("https://example.org/robots.txt", 200, [("Content-Type", "text/plain")], b"\xff")
 OUTCOMES = [
     Fetched(

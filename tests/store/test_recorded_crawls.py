@@ -154,7 +154,7 @@ def test_what_is_not_in_the_archive_is_said(folder, capsys):
         (["--replay", "x", "--fleet", "processes:2"], "an archive is replayed in threads: use --fleet threads"),
         (["--record", "settings.yaml"], "settings.yaml is there already: record to another file, or delete it"),
         (["--record", "x", "--fleet", "ray"], "leave out --record or fleet ray"),
-        (["--record", ""], "--record and --replay need the name of a FILE"),
+        (["--record", ""], "--record, --replay and --log-file need the name of a FILE"),
         (["-s", "archive.record=x", "-s", "archive.replay=x"], "archive.record and archive.replay exclude each other"),
     ],
 )
