@@ -29,7 +29,7 @@ from scrapekit.engine.retry import RetryPolicy
 from scrapekit.engine.robots import Robots
 from scrapekit.engine.scheduler import Scheduler
 from scrapekit.engine.stats import Stats
-from scrapekit.export.output import open_output
+from scrapekit.export import Tee, open_output
 from scrapekit.messages import Fetched, Lease, Link, Page, Seeded, Yielded
 from scrapekit.web.cookiejar import CookieJar
 from scrapekit.web.scope import Scope
@@ -63,7 +63,7 @@ def crawl(fleet: AnsweringFleet, inbox: Inbox, folder: Path, *, every_attempt: b
         jar=jar,
         every_attempt=every_attempt,
     )
-    output = open_output(folder / "items.jsonl")
+    output = Tee({(0, ""): open_output(folder / "items.jsonl")})
     engine = Engine(
         frontier=frontier,
         scheduler=scheduler,

@@ -153,7 +153,6 @@ def test_a_start_url_that_is_not_a_url(refused, shell):
 
 
 def test_options_that_exclude_each_other(refused):
-    refused("books", "-o", "a.jsonl", "-O", "b.jsonl", usage=True)
     refused("books", "--resume", "-O", "b.jsonl", usage=True)
     refused("books", "--nonsense", usage=True)
 

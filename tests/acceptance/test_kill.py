@@ -289,24 +289,24 @@ POINTS = (
 
 LEASE_GIVEN_UP_AT_POP: Sequence[Patch] = (
     # What is leased counts as done from then on; there is nothing to give back after a crash.
-    (FRONTIER, '_LEASE = f"""UPDATE requests SET state = {LEASED}', '_LEASE = f"""UPDATE requests SET state = {DONE}'),
+    (FRONTIER, '_LEASE = f"UPDATE requests SET state = {LEASED}', '_LEASE = f"UPDATE requests SET state = {DONE}'),
     (FRONTIER, "[(n, LEASED if admit", "[(n, DONE if admit"),
-    (FRONTIER, "WHERE id = ? AND state = {LEASED}", "WHERE id = ? AND state = {DONE}"),
+    (FRONTIER, "requests.state = {LEASED}", "requests.state = {DONE}"),
 )
 LINKS_APART_FROM_DONE: Sequence[Patch] = (
     # The links go into a transaction of their own, after the one that makes their page done.
-    (FRONTIER, "            db.executemany(_ADD, [", "            self._links = (_ADD, ["),
+    (FRONTIER, "            _ADD.run(db, [", "            self._links = (self._db, ["),
     before(
         FRONTIER,
         '                _failpoint.reached("before the commit"',
         'self._db.execute("COMMIT")',
         '_failpoint.reached("between the two", batch.rows)',
         'self._db.execute("BEGIN IMMEDIATE")',
-        "self._db.executemany(*self._links) if batch.rows else None",
+        "_ADD.run(*self._links) if batch.rows else None",
     ),
 )
 OUTPUT_NOT_CUT_BACK: Sequence[Patch] = (
-    ("export/output.py", "        os.ftruncate(fd, offset)\n", "        offset = os.fstat(fd).st_size\n"),
+    ("export/linefile.py", "        os.ftruncate(fd, offset)\n", "        offset = os.fstat(fd).st_size\n"),
 )
 
 
