@@ -29,6 +29,9 @@ ROOMS = [
 INTERNAL = {"GROUP", "Hooks", "ItemWriter", "is_validation", "rejection", "request_error"}
 
 
+pytestmark = pytest.mark.xdist_group("site")  # it is built once
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")

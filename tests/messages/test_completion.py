@@ -11,6 +11,12 @@ class Quotes(Spider):
         """
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """Not the user's: test workers that write it at the same time would read halves of each other's files."""
+    monkeypatch.setattr(jedi.settings, "cache_directory", str(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [

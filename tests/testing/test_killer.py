@@ -30,7 +30,6 @@ def project(tmp_path):
     ("fleet", "output"),
     [
         ("threads", "out.csv"),
-        ("threads", "out.json"),
         ("processes:2", "out.jsonl.gz"),
         ("threads", "out.db"),
         ("threads", "parts.csv"),
@@ -38,9 +37,9 @@ def project(tmp_path):
 )
 def test_a_crawl_that_is_killed_over_and_over_gives_a_whole_output(fleet, output, project):
     campaign = Campaign(project, seed=1, fleet=fleet, books=60)
-    tally = campaign.run(4, [output])
+    tally = campaign.run(3, [output])
     assert tally.wrong == {}
-    assert tally.kills >= 4
+    assert tally.kills >= 3
     assert tally.crawls
     assert tally.refetched
     assert max(tally.refetched) <= campaign.most_again
