@@ -195,6 +195,7 @@ def test_a_thread_that_hangs_is_replaced_and_what_it_says_later_is_ignored(make)
     assert not fleet.abandon(1, by_force=True)
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="Python 3.13 shows no other thread where in a short loop it is")
 def test_a_thread_that_loops_ends_when_it_is_given_up(make):
     spider = Stuck()
     fleet, posts = make(spider, workers=1)
