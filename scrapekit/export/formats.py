@@ -35,6 +35,7 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet take a text for a formula
 _NUMBER = re.compile(r"[+-]?\d[\d.,]*").fullmatch
+_DEEPEST = 100  # levels of elements: readers of XML give up at 256
 _NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII).fullmatch
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
 
@@ -157,7 +158,10 @@ def _safe_cell(value: Any) -> Any:
 
 
 def _write_xml(lines: Lines, file: BinaryIO, options: Options) -> None:  # noqa: ARG001  (one signature)
-    """``<items><item><field>...``; a name that XML doesn't allow is ``<field name="...">``, a list many ``<value>``."""
+    """``<items><item><field>...``; a name that XML doesn't allow is ``<field name="...">``, a list many ``<value>``.
+
+    What lies very deep is JSON in its element.
+    """
     with etree.xmlfile(file, encoding="utf-8") as xml:
         xml.write_declaration()
         with xml.element("items"):
@@ -167,12 +171,12 @@ def _write_xml(lines: Lines, file: BinaryIO, options: Options) -> None:  # noqa:
     file.write(b"\n")
 
 
-def _element(name: str, value: Any) -> etree._Element:
+def _element(name: str, value: Any, depth: int = 0) -> etree._Element:
     element = etree.Element(name) if _NAME(name) else etree.Element("field", name=_NOT_XML.sub("\ufffd", name))
-    if isinstance(value, dict):
-        element.extend([_element(key, inner) for key, inner in value.items()])
-    elif isinstance(value, list):
-        element.extend([_element("value", inner) for inner in value])
+    if isinstance(value, dict) and depth < _DEEPEST:
+        element.extend([_element(key, inner, depth + 1) for key, inner in value.items()])
+    elif isinstance(value, list) and depth < _DEEPEST:
+        element.extend([_element("value", inner, depth + 1) for inner in value])
     elif value is not None:
         element.text = _NOT_XML.sub("\ufffd", str(_cell(value)))
     return element

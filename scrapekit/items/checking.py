@@ -17,6 +17,7 @@ from scrapekit.messages.reason import reason
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_DEEPEST = 500  # levels: what reads JSON gives up at some depth, Python at a thousand less what it is in already
 _AT = re.compile(r"^(.*?)(?: - at `(?:key in )?\$\.?(.*)`)?$", re.DOTALL)  # as msgspec ends its messages
 _QUOTED = re.compile(r"'(\w+)'")  # as attrs begins its own
 _STEP = re.compile(r"[^.\[\]]+")
@@ -65,6 +66,34 @@ def check(item: Any, line: bytes) -> None:
         pass
     except Exception as error:
         raise item_error(error, item) from error
+
+
+def check_depth(item: Any, line: bytes) -> None:
+    """Refuse an item that is nested so deeply that its line can be written, but not be read again everywhere.
+
+    Args:
+        item: Of any type.
+        line: The item as JSON.
+
+    Raises:
+        ItemError: It has more than 500 levels.
+    """
+    if line.count(b"{") + line.count(b"[") <= _DEEPEST:
+        return
+    try:
+        level, depth = [msgspec.json.decode(line)], 0
+    except RecursionError:
+        level, depth = [], _DEEPEST + 1
+    while level and depth <= _DEEPEST:
+        depth += 1
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+    if depth > _DEEPEST:
+        raise ItemError(f"nested more than {_DEEPEST} levels deep", item)
 
 
 def item_error(error: Exception, item: Any) -> ItemError:

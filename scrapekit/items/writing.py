@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any
 
 from scrapekit.errors import ItemError
-from scrapekit.items.checking import check, is_validation, item_error
+from scrapekit.items.checking import check, check_depth, is_validation, item_error
 from scrapekit.items.item import Item
 from scrapekit.messages import Rejected, encode_item
 from scrapekit.messages.reason import reason, storable
@@ -37,6 +37,7 @@ class ItemWriter:
         if isinstance(item, Item) and (problem := item.problem) is not None:
             raise problem
         line = encode_item(item)
+        check_depth(item, line)
         check(item, line)
         return line, self._key(item)
 

@@ -74,6 +74,18 @@ def test_xml_holds_what_the_items_hold(tmp_path):
     assert root.xpath("item[4]/field/text()") == ["bell\ufffd"]
 
 
+def test_what_is_too_deep_for_readers_of_xml_is_json_in_its_element(tmp_path):
+    item = {"a": 1}
+    for _ in range(498):
+        item = {"a": [item]} if len(str(item)) % 2 else {"a": item}
+    root = etree.fromstring(made(tmp_path / "x.xml", [item]))
+    (innermost,) = root.xpath("//a[not(*)] | //value[not(*)]")
+    inner = json.loads(innermost.text)
+    for _ in innermost.xpath("ancestor-or-self::*[ancestor::item]"):
+        item = item["a"] if isinstance(item, dict) else item[0]
+    assert inner == item
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

@@ -151,3 +151,20 @@ def test_what_a_pipeline_raises_is_called_so_but_a_validation_is_not():
         message, said = record(error, {"born": "x"})
     assert message == "born: Expected `int`, got `str`"
     assert (said["field"], said["value"]) == ("born", "x")
+
+
+def nested(levels, around):
+    item = {}
+    for _ in range(levels - 1):
+        item = around(item)
+    return item if isinstance(item, dict) else {"a": item}
+
+
+@pytest.mark.parametrize("around", [lambda inner: {"a": inner}, lambda inner: [inner]], ids=["objects", "lists"])
+def test_what_could_not_be_read_again_is_no_item(around):
+    write = ItemWriter()
+    assert json.loads(write(nested(499, around))[0])
+    for levels in (502, 900):
+        with pytest.raises(ItemError, match="nested more than 500 levels deep"):
+            write(nested(levels, around))
+    assert write({"many": [{"a": [number]} for number in range(1000)]})[0]

@@ -18,6 +18,7 @@ from scrapekit.safe import masked
 _CONNECT = 10  # seconds
 # What keeps a server that is gone without a word from holding us for a quarter of an hour (libpq, 34.1.2).
 _LIBPQ = {"connect_timeout": _CONNECT, "keepalives_idle": 30, "tcp_user_timeout": 30_000}
+_LIMITS = "54"  # the class of SQLSTATE for what is too large or too complex (PostgreSQL, appendix A)
 _TYPES: dict[Kind, sa.types.TypeEngine[Any]] = {
     "bool": sa.Boolean(),
     "int": sa.BigInteger(),
@@ -139,8 +140,10 @@ def _errors() -> Iterator[None]:
         if isinstance(said, sqlite3.Error):
             passing = is_passing(said)
         else:
-            passing = error.connection_invalidated or isinstance(
-                error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.InternalError
+            limit = str(getattr(said, "sqlstate", None)).startswith(_LIMITS)  # of psycopg an OperationalError, too
+            passing = not limit and (
+                error.connection_invalidated
+                or isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.InternalError)
             )
         raise (Unreachable if passing else Refused)(_line(said or error)) from error
     except sa.exc.SQLAlchemyError as error:

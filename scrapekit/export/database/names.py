@@ -6,12 +6,19 @@ from collections.abc import Iterable
 
 OUTBOX = "scrapekit_outbox"
 JOB, NUMBER = "_job", "_n"
+MOST_COLUMNS = {"postgresql": 300}  # a row must fit into 8,160 bytes, and texts of up to 24 never lie elsewhere
+_SYSTEM = {"postgresql": frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})}
 _LONGEST = 63  # bytes: what PostgreSQL cuts off silently
 
 
 def is_name(name: str) -> bool:
     """Whether it can be the name of a column, a table or an index in any database."""
     return 0 < len(name.encode()) <= _LONGEST and "\0" not in name
+
+
+def is_field(name: str, dialect: str) -> bool:
+    """Whether a field can have a column of its name in a table of ours, in that kind of database."""
+    return is_name(name) and name.lower() not in {JOB, NUMBER} and name not in _SYSTEM.get(dialect, ())
 
 
 def places(fields: Iterable[str], columns: Iterable[str]) -> dict[str, str]:

@@ -11,11 +11,12 @@ import msgspec
 
 from scrapekit.export.database.connection import Connection, Refused, Unreachable
 from scrapekit.export.database.kinds import Kind, joined, kind_of, stored, takes
-from scrapekit.export.database.names import JOB, NUMBER, OUTBOX, is_name, places
+from scrapekit.export.database.names import JOB, MOST_COLUMNS, NUMBER, OUTBOX, is_field, places
 
 logger = logging.getLogger("scrapekit")
 
-_MOST_COLUMNS = 1000
+_MOST_COLUMNS = 1000  # where names.py says nothing else
+_MOST_NAMED = 100  # fields that are left out; pages may have data for names
 _UPSERTS = ("sqlite", "postgresql")
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -191,19 +192,22 @@ class Table:
         kinds: dict[str, Kind | None] = {}
         for item in items:
             for field, value in item.items():
-                if is_name(field) and field.lower() not in {JOB, NUMBER}:
+                if is_field(field, self._db.dialect):
                     name = there.setdefault(field.lower(), field)  # names that differ by case only are one in SQLite
                     known = kinds.setdefault(name, None)
                     kinds[name] = known if value is None else joined(known, kind_of(value))
         for name, kind in kinds.items():
             if name in self._columns:
                 self._check(name, kind)
+        room = max(0, MOST_COLUMNS.get(self._db.dialect, _MOST_COLUMNS) - len(self._columns))
         new = [name for name in kinds if name not in self._columns]
-        self._add({name: kinds[name] or "text" for name in new[: _MOST_COLUMNS - len(self._columns)]})
+        self._add({name: kinds[name] or "text" for name in new[:room]})
 
     def _add(self, columns: Mapping[str, Kind]) -> None:
         for name, kind in columns.items():
             self._alter(f"ADD {self._quoted([name])} {self._db.type_name(kind)}", name, kind)
+        if columns:
+            self._look()
 
     def _check(self, column: str, kind: Kind | None) -> None:
         """See to it that a column takes values of a kind."""
@@ -218,6 +222,7 @@ class Table:
             raise Refused(f"its column {column!r} is made for values that are {there}, and one comes that is {kind}")
         name, type_name = self._quoted([column]), self._db.type_name(wanted)
         self._alter(f"ALTER COLUMN {name} TYPE {type_name} USING {name}::{type_name}", column, wanted)
+        self._look()
 
     def _alter(self, change: str, column: str, kind: Kind) -> None:
         """Make a column, or make it take another kind."""
@@ -229,14 +234,15 @@ class Table:
             self._look()
             if column not in self._columns or not takes(self._columns[column], kind):
                 raise  # it was not another crawl that has changed it just now
-        self._look()
 
     def _row(self, job: str, number: int, item: Mapping[str, Any]) -> dict[str, Any]:
         """The columns and values of an item."""
         placed = places(item, self._data_columns())
-        for name in item.keys() - placed.keys() - self._left_out:
-            self._left_out.add(name)
-            logger.warning("table %s has no column for the field %.100r: it is left out", self._name, name)
+        if len(self._left_out) < _MOST_NAMED:
+            for name in sorted(item.keys() - placed.keys() - self._left_out)[: _MOST_NAMED - len(self._left_out)]:
+                self._left_out.add(name)
+                more = "; others are too, and not named any more" if len(self._left_out) == _MOST_NAMED else ""
+                logger.warning("table %s has no column for the field %.100r: it is left out%s", self._name, name, more)
         own = {JOB: job, NUMBER: number} if self._own else {}
         kinds: Mapping[str, Kind] = self._columns if self._own else {}
         return own | {column: stored(item[name], kinds.get(column, "any")) for name, column in sorted(placed.items())}

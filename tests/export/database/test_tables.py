@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import closing
 
 import msgspec
 import pytest
@@ -104,6 +105,33 @@ def test_what_can_be_no_column_is_left_out_and_said_once(database, caplog):
         loaded(database.url, [item, item])
     assert rows(database, "a") == [(5,), (5,)]
     assert sum("it is left out" in record.message for record in caplog.records) == 5
+
+
+def test_the_columns_that_postgresql_has_itself_are_left_out(postgres, caplog):
+    with caplog.at_level(logging.WARNING, "scrapekit"):
+        loaded(postgres.url, [{"xmin": 1, "ctid": 2, "XMAX": 3, "ymin": 4}])
+    assert rows(postgres, '"XMAX", ymin') == [(3, 4)]
+    assert sum("it is left out" in record.message for record in caplog.records) == 2
+
+
+def test_pages_that_have_data_for_names_make_no_row_too_large(postgres, caplog):
+    wide = {f"field {number}": "x" * (number % 30) for number in range(1200)}
+    with caplog.at_level(logging.WARNING, "scrapekit"):
+        loaded(postgres.url, [{"first": 1}, wide, {"first": 2}])
+    assert rows(postgres, 'first, "field 1"') == [(1, None), (None, "x"), (2, None)]
+    said = [record.message for record in caplog.records if "is left out" in record.message]
+    assert len(said) == 100
+    assert said[-1].endswith("others are too, and not named any more")
+
+
+def test_a_row_that_is_too_large_for_a_table_of_ones_own_is_refused_at_once(postgres, tmp_path):
+    names = [f"c{number}" for number in range(500)]
+    postgres.run(f"CREATE TABLE items ({', '.join(f'{name} text' for name in names)})")
+    sink = open_output(postgres.url, spool=tmp_path / "items.jsonl", options=Options(max_outage=600))
+    sink.append([msgspec.json.encode(dict.fromkeys(names, "x" * 20))])
+    sink.committed()
+    with closing(sink), pytest.raises(ExportError, match="the database refuses the items: row is too big"):
+        sink.finish()
 
 
 def test_names_that_differ_by_case_only_are_one_column(database):
