@@ -30,8 +30,9 @@ dt { color: var(--faint); font-size: .85rem } dd { margin: 0; font-size: 1.25rem
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { padding: .25rem .6rem .25rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top }
 th { color: var(--faint); font-weight: 500 } .n { text-align: right; white-space: nowrap }
-.w { overflow-wrap: anywhere }
-svg { width: 100%; height: auto } svg text { fill: var(--faint); font: 11px system-ui, sans-serif }
+.w { overflow-wrap: anywhere } td.w { min-width: 10rem } td.u { min-width: 24rem }
+.scroll { overflow-x: auto } svg { width: 100%; min-width: 40rem; height: auto }
+svg text { fill: var(--faint); font: 11px system-ui, sans-serif }
 .done { fill: var(--bar) } .lost { fill: var(--bad) } .axis { stroke: var(--line) } code { overflow-wrap: anywhere }
 """
 _WIDTH, _HEIGHT, _FOOT = 900, 160, 18
@@ -46,6 +47,7 @@ def page_of(summary: Summary) -> str:
         *([f'<p class="bad">{_text(summary.failure)}</p>'] if summary.failure else []),
         *([f"<p>To go on: <code>{_text(summary.resume)}</code></p>"] if summary.resume else []),
         _numbers(summary),
+        *_section("Spiders", _spiders(summary)),
         *_section("Requests that ended, over time", _course(summary.course)),
         *_section("Statuses", _counts("status", summary.statuses)),
         *_section("How long responses took", _latency(summary)),
@@ -156,13 +158,15 @@ def _bar(kind: str, left: float, top: float, width: float, height: float) -> str
     return f'<rect class="{kind}" x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}"/>'
 
 
-def _plot(bars: Iterable[str], labels: Iterable[tuple[float, str, str]]) -> str:
+def _plot(bars: Iterable[str], labels: Sequence[tuple[float, str, str]]) -> str:
     texts = (
         f'<text x="{at:.0f}" y="{_HEIGHT + _FOOT - 4}" text-anchor="{anchor}">{escape(label)}</text>'
         for at, anchor, label in labels
     )
     axis = f'<line class="axis" x1="0" y1="{_HEIGHT}" x2="{_WIDTH}" y2="{_HEIGHT}"/>'
-    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT + _FOOT}" role="img">{"".join(bars)}{axis}{"".join(texts)}</svg>'
+    said = escape(", ".join(label for _, _, label in labels))
+    start = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT + _FOOT}" role="img" aria-label="{said}">'
+    return f'<div class="scroll">{start}{"".join(bars)}{axis}{"".join(texts)}</svg></div>'
 
 
 def _counts(title: str, counts: dict[str, int]) -> str:
@@ -173,6 +177,17 @@ def _counts(title: str, counts: dict[str, int]) -> str:
 def _kinds(kinds: Sequence[Kind]) -> str:
     rows = [[_text(kind.kind), _count(kind.count), f"{_text(kind.url)}<br>{_text(kind.message)}"] for kind in kinds]
     return _table(["kind", "#count", "such as"], rows)
+
+
+def _spiders(summary: Summary) -> str:
+    """What each of several has come to."""
+    if len(summary.spiders) < 2:
+        return ""
+    rows = [
+        [_text(name), _count(share.pages), _count(share.items), _count(share.failed), _text(share.stopped or "")]
+        for name, share in summary.spiders.items()
+    ]
+    return _table(["spider", "#pages", "#items", "#failed", "ended by"], rows)
 
 
 def _hosts(summary: Summary) -> str:
@@ -195,12 +210,12 @@ def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table of cells that are HTML already; titles that begin with # are of numbers."""
     if not rows:
         return ""
-    classes = ["n" if title.startswith("#") else "w" for title in titles]
+    classes = ["n" if title.startswith("#") else "w u" if title == "URL" else "w" for title in titles]
     head = "".join(f'<th class="{kind}">{title.lstrip("#")}</th>' for kind, title in zip(classes, titles, strict=True))
     lines = (
         "".join(f'<td class="{kind}">{cell}</td>' for kind, cell in zip(classes, row, strict=True)) for row in rows
     )
-    return f"<table><tr>{head}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+    return f'<div class="scroll"><table><tr>{head}</tr>{"".join(f"<tr>{line}</tr>" for line in lines)}</table></div>'
 
 
 def _count(count: int) -> str:

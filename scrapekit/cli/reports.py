@@ -33,6 +33,8 @@ class Reports:
                 raise OutputError(f"--report {path}: must end in .json or .html, which says what it will be")
             if path.is_dir():
                 raise OutputError(f"--report {path}: is a folder")
+            if not path.parent.exists():
+                raise OutputError(f"--report {path}: there is no folder {path.parent}: make it first")
             try:
                 _part(path).write_bytes(b"")
                 _part(path).unlink()

@@ -134,6 +134,13 @@ def test_what_the_web_says_is_shown_and_does_nothing(project, site):
     assert read(project)["failure"].startswith("nothing was fetched: CallbackError")
 
 
+def test_of_several_spiders_the_page_says_what_each_has_come_to(project, site):
+    project.write("spiders/few.py", "from spiders.pages import Pages\n\nclass Few(Pages):\n    name = 'few'\n")
+    assert project.run("crawl", "pages", "few", "-a", f"url={site.url}", "-q", "--report", "a.html").code == 0
+    page = Page((project.folder / "a.html").read_text(encoding="utf-8"))
+    assert page.text("Spiders").split()[-8:] == ["pages", "9", "9", "1", "few", "9", "9", "1"]
+
+
 def test_an_interrupted_crawl_is_reported_and_how_to_go_on(project, site, monkeypatch):
     def run(crawl):
         crawl.engine.stop("interrupted")
@@ -167,12 +174,14 @@ def test_a_crawl_that_breaks_off_is_reported_too(project, site, monkeypatch):
     ("path", "why"),
     [
         ("a.txt", "must end in .json or .html, which says what it will be"),
-        ("no/such/a.json", "can't be written: No such file or directory"),
+        ("no/such/a.json", "there is no folder no/such: make it first"),
+        ("folder.json/../settings.yaml/a.html", "can't be written: Not a directory"),
         ("folder.json", "is a folder"),
     ],
 )
 def test_a_path_that_cannot_be_is_found_before_the_crawl_starts(project, site, path, why):
     (project.folder / "folder.json").mkdir()
+    (project.folder / "settings.yaml").write_text("workers: 2\n")
     code, _, err = crawled(project, site, "--report", path)
     assert (code, err) == (2, f"scrapekit: error: --report {path}: {why}\n")
     assert not (project.folder / ".scrapekit").exists()

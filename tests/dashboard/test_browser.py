@@ -220,6 +220,26 @@ def test_it_fits_a_narrow_window(crawl, site, browser):
         site.go.set()
 
 
+def test_long_texts_are_cut_and_words_stay_whole_however_narrow_the_window_is(crawl, site, browser):
+    long = "/" + "x" * 1500
+    site.pages["/"] = f"<a href='{long}'>x</a><a href='/1'>x</a>"
+    site.statuses = {long: 404, "/1": 503}
+    with crawl("-s", "retry.backoff.initial=60") as crawling, browser.tab(width=360, height=700) as tab:
+        tab.open(crawling.page.url)
+        site.go.set()
+        tab.wait_for_text("#failing-rows", "to be retried")
+        tab.wait_for_text("#failing-rows", "\u2026")
+        assert tab.run("document.documentElement.scrollWidth") <= 360
+        assert tab.run("Math.max(...[...document.querySelectorAll('tbody tr')].map((row) => row.offsetHeight))") < 700
+        lines = (
+            "((cell) => { const range = new Range(); range.selectNodeContents(cell);"
+            " return range.getClientRects().length; })"
+        )
+        assert tab.run(f"[...document.querySelectorAll('td.word')].map({lines})") == [1, 1]
+        assert tab.run("document.querySelector('#slowest-rows span[title]').title.length") > 1500
+        crawling.page.act("/stop")
+
+
 def test_the_token_opens_the_page_once_and_leaves_the_address(crawl, site, tab):
     with crawl("-s", "ui.token=0123456789abcdef") as crawling:
         page = crawling.page

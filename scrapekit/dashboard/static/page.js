@@ -7,6 +7,7 @@ const whole = new Intl.NumberFormat("en");
 const short = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const FINAL = new Set(["finished", "failed", "stopped", "interrupted", "killed", "replaced"]);
 const WINDOW = 600; // points that a chart holds
+const LONGEST = 240; // characters of a URL or a message in a table
 const job = location.pathname.startsWith("/jobs/") ? decodeURIComponent(location.pathname.slice(6)) : "";
 
 // Elements
@@ -61,25 +62,35 @@ function pairs(list, entries) {
 // Each cell is a function of the row: text, or an element that is made once. Its class may follow.
 function table(id, rows, key, cells) {
   const build = (row) => make("tr", {}, ...cells.map(([cell, kind]) => {
-    const content = cell(row);
+    const content = kind === "url" ? cell(row) : "";
     return make("td", kind ? { class: kind } : {}, content);
   }));
   sync($(id), rows, key, build, (node, row) => cells.forEach(([cell, kind], index) => {
-    if (kind !== "url") put(node.children[index], cell(row));
+    if (kind !== "url") putLong(node.children[index], cell(row));
   }));
+}
+
+// As much of a text as a table has room for; all of it where the pointer rests.
+function putLong(node, text) {
+  put(node, cut(text));
+  if (text.length > LONGEST) node.title = text;
+  else node.removeAttribute("title");
+}
+
+function cut(text) {
+  return text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}\u2026` : text;
 }
 
 function link(url) {
   const known = /^https?:\/\//.test(url); // never javascript: or data:
-  const parts = [known ? make("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, url) : url];
+  const parts = [known ? make("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, cut(url)) : cut(url)];
   const ask = make("button", { type: "button", class: "ask", "aria-label": `Why? ${url}` }, "why?");
   ask.addEventListener("click", () => {
     $("why-url").value = url;
     $("why-url").focus();
     look(url);
   });
-  const span = make("span", {}, ...parts, ask);
-  return span;
+  return make("span", url.length > LONGEST ? { title: url } : {}, ...parts, ask);
 }
 
 // Words
@@ -251,12 +262,12 @@ function show(frame) {
   kinds("errors-rows", frame.errors);
   kinds("left-rows", frame.left_out);
   table("failing-rows", frame.failing, (each) => each.attempt, [
-    [(each) => link(each.url), "url"], [(each) => each.error], [(each) => whole.format(each.attempts), "n"],
-    [(each) => each.state], [(each) => clock(each.at), "when"],
+    [(each) => link(each.url), "url"], [(each) => each.error, "long"], [(each) => whole.format(each.attempts), "n"],
+    [(each) => each.state, "word"], [(each) => clock(each.at), "when"],
   ]);
   table("slowest-rows", frame.slowest, (each) => each.attempt, [
     [(each) => link(each.url), "url"], [(each) => each.seconds.toFixed(3), "n"],
-    [(each) => each.error || String(each.status)], [(each) => clock(each.at), "when"],
+    [(each) => each.error || String(each.status), "long"], [(each) => clock(each.at), "when"],
   ]);
   items(frame.items);
   pool(frame.pool);
@@ -264,8 +275,8 @@ function show(frame) {
 
 function kinds(id, rows) {
   table(id, rows, (each) => each.kind, [
-    [(each) => each.kind], [(each) => whole.format(each.count), "n"],
-    [(each) => [each.url, each.message && `(${each.message})`].filter(Boolean).join(" ")],
+    [(each) => each.kind, "long"], [(each) => whole.format(each.count), "n"],
+    [(each) => [each.url && cut(each.url), each.message && `(${each.message})`].filter(Boolean).join(" "), "long"],
   ]);
 }
 
@@ -316,10 +327,10 @@ function hosts(frame) {
     return left >= 0.5 ? `${host.why}, ${span(left)} (until ${clock(host.until)})` : host.why;
   };
   table("hosts-rows", frame.hosts, (host) => host.name, [
-    [(host) => host.name],
+    [(host) => host.name, "long"],
     [(host) => (host.maxsize ? `${host.in_flight} of ${host.limit}${host.limit < host.maxsize ? ` (at most ${host.maxsize})` : ""}` : ""), "n"],
     [(host) => whole.format(host.queued), "n"],
-    [waits],
+    [waits, "long"],
   ]);
 }
 
@@ -368,9 +379,9 @@ function list(jobs) {
   notice("");
   table("jobs-rows", jobs, (each) => each.job, [
     [(each) => make("a", { href: `/jobs/${encodeURIComponent(each.job)}` }, each.job), "url"],
-    [(each) => each.spider], [(each) => each.state], [(each) => (each.started ? day(each.started) : ""), "when"],
+    [(each) => each.spider, "long"], [(each) => each.state, "word"], [(each) => (each.started ? day(each.started) : ""), "when"],
     ...["done", "pending", "failed"].map((name) => [(each) => (each[name] === null ? "?" : whole.format(each[name])), "n"]),
-    [(each) => each.output],
+    [(each) => each.output, "long"],
   ]);
 }
 
