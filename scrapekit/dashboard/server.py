@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from threading import BoundedSemaphore, Lock, Thread
@@ -177,6 +178,11 @@ class _Connection(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer()
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
+        """What the library can't make sense of; as any other answer, and not as a page that says what was asked."""
+        self.close_connection = True
+        self._send(text(code, message or HTTPStatus(code).phrase))
+
     def _answer(self) -> None:
         length = self.headers.get("Content-Length", "0")
         body = int(length) if length.isascii() and length.isdigit() and len(length) < 9 else _LONGEST_BODY + 1
@@ -184,7 +190,11 @@ class _Connection(BaseHTTPRequestHandler):
             self.rfile.read(body)  # it says nothing, but to close before it has come would reset the connection
         self.server.heard(self.request)
         method = "GET" if self.command == "HEAD" else self.command
-        url = urlsplit(self.path)
+        try:
+            url = urlsplit(self.path)
+        except ValueError:  # http://[
+            self.send_error(400)
+            return
         query = dict(parse_qsl(url.query))
         refused = self.server.gate.refuses(method, url.path, query, self.headers)  # type: ignore[arg-type]  # a Message is one
         if body > _LONGEST_BODY:

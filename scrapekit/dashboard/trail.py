@@ -6,7 +6,7 @@ import heapq
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import msgspec
 from msgspec import Struct, field
@@ -14,6 +14,8 @@ from msgspec import Struct, field
 from scrapekit.engine import Stats
 from scrapekit.errors import FrontierError
 from scrapekit.safe import masked
+
+T = TypeVar("T")
 
 _SLOWEST = 10
 _FAILING = 25
@@ -109,14 +111,16 @@ class Trail:
         for _ in range(_PIECES):
             if not self._read_on():
                 break
-        stats = msgspec.convert(self._kept("stats"), Stats, strict=False)
+        stats = self._kept("stats", Stats) or Stats()
         open_ = [Open(*row) for row in self._read(_OPEN, _HOSTS)] if hosts else []
-        return Seen(self._slow(), self._failing(), stats, self._kept("output"), open_)
+        return Seen(self._slow(), self._failing(), stats, self._kept("output", dict[str, Any]) or {}, open_)
 
-    def _kept(self, key: str) -> dict[str, Any]:
+    def _kept(self, key: str, kind: type[T]) -> T | None:
         rows = self._read("SELECT value FROM meta WHERE key = ?", key)
-        kept: dict[str, Any] = msgspec.json.decode(rows[0][0]) if rows else {}
-        return kept
+        try:
+            return msgspec.json.decode(rows[0][0], type=kind, strict=False) if rows else None
+        except msgspec.MsgspecError as error:
+            raise self._unreadable(error) from error
 
     def _read_on(self) -> bool:
         """Read the next rows; whether there are more."""
@@ -159,5 +163,5 @@ class Trail:
         except sqlite3.Error as error:
             raise self._unreadable(error) from error
 
-    def _unreadable(self, error: sqlite3.Error) -> FrontierError:
+    def _unreadable(self, error: Exception) -> FrontierError:
         return FrontierError(f"{self._path}: the job's state can't be read: {error}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, Self
 
@@ -58,7 +59,9 @@ class Record(Struct, kw_only=True):
         path = folder / "job.json"
         try:
             record = msgspec.json.decode(path.read_bytes(), type=cls)
-        except (OSError, msgspec.DecodeError) as error:
+            if record.created:
+                datetime.fromisoformat(record.created)
+        except (OSError, msgspec.DecodeError, ValueError) as error:
             raise JobNotFound(f"{path}: can't be read as a job: {error}") from error
         if not record.outputs:
             raise JobNotFound(f"{path}: names no output: it was written by another version of scrapekit")

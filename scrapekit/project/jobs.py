@@ -29,6 +29,7 @@ class Jobs:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._folder = root / ".scrapekit" / "jobs"
+        self._warned: set[str] = set()
 
     def create(
         self,
@@ -126,13 +127,15 @@ class Jobs:
         return replaced
 
     def all(self) -> list[tuple[str, Record]]:
-        """Every job with its record, the latest first; what can't be read as a job is left out, with a warning."""
+        """Every job with its record, the latest first; what can't be read as a job is left out, and warned of once."""
         jobs = []
         for job in self._ids():
             try:
                 jobs.append((job, Record.read(self._folder / job)))
             except JobNotFound as error:  # damaged, of a newer version, or removed a moment ago: no concern of others
-                logger.warning("%s", error)
+                if str(error) not in self._warned:
+                    self._warned.add(str(error))
+                    logger.warning("%s", error)
         return sorted(jobs, key=lambda each: each[1].created, reverse=True)
 
     def folder(self, job: str) -> Path:

@@ -206,13 +206,16 @@ class Ledger:
     @property
     def stats(self) -> Stats:
         """The counters, as of the last commit."""
-        return msgspec.convert(self._kept("stats", {}), Stats, strict=False)
+        with self._guarded():
+            return msgspec.convert(self._kept("stats", {}), Stats, strict=False)
 
     @property
     def rules(self) -> dict[str, Rules]:
         """The rules of the job's last run, by spider; of one that was alone, under an empty name."""
         found = {key.partition(":")[2]: key for key in self._meta if key.partition(":")[0] == "rules"}
-        return {spider: msgspec.convert(self._kept(key, {}), Rules) for spider, key in found.items()} or {"": Rules()}
+        with self._guarded():
+            rules = {spider: msgspec.convert(self._kept(key, {}), Rules) for spider, key in found.items()}
+        return rules or {"": Rules()}
 
     def counts(self) -> dict[str, int]:
         """Requests by state; states that none is in are not there."""
@@ -313,5 +316,5 @@ class Ledger:
     def _guarded(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, msgspec.MsgspecError) as error:
             raise FrontierError(f"{self._path}: the job's state can't be read: {error}") from error

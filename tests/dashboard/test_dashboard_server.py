@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 from chromium import PATIENCE
@@ -142,6 +142,36 @@ def test_a_small_body_is_ignored(serving, sample):
     connection.request("POST", "/", b"x" * 4096, {"Authorization": f"Bearer {page.server.gate.token}"})
     assert connection.getresponse().status == 200
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        (b"GET http://[::1 HTTP/1.1\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\r\n\r\n", 400),
+        (b"GET / HTTP/9.9\r\n\r\n", 505),
+        (b"PUT /<script> HTTP/1.1\r\n\r\n", 501),
+        (b"GET /" + b"x" * 70_000, 414),
+        (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 200 + b"\r\n", 431),
+    ],
+    ids=["target", "tls", "version", "method", "line", "headers"],
+)
+def test_what_makes_no_sense_gets_a_line_and_is_not_logged(serving, sample, caplog, said, status):
+    place = serving().server.listen
+    with socket.create_connection((place.host, place.port), timeout=PATIENCE) as connection:
+        connection.sendall(said)
+        answer = b""
+        with suppress(ConnectionResetError):  # it has not read all of it
+            while more := connection.recv(65_536):
+                answer += more
+    head, _, body = answer.decode().partition("\r\n\r\n")
+    if "\r\n" in head:  # HTTP/0.9 has none
+        assert head.startswith(f"HTTP/1.0 {status} ")
+        assert "Content-Type: text/plain" in head
+        assert "Content-Security-Policy: default-src 'none'" in head
+    assert (body or head).count("\n") == 1
+    assert sample.asked == []
+    assert caplog.text == ""
 
 
 def test_a_bug_in_an_answer_is_logged_and_the_server_goes_on(serving, caplog):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -146,6 +147,20 @@ def test_a_job_whose_ledger_cant_be_read_is_in_the_list(project, finished):
         assert (row["job"], row["done"], row["failed"]) == (finished, None, None)
         name, why = first(page, f"/events?job={finished}")
         assert (name, "can't be read" in why) == ("gone", True)
+
+
+def test_counters_that_cant_be_read_are_told_and_not_logged(project, finished, caplog):
+    database = sqlite3.connect(project / ".scrapekit" / "jobs" / finished / "frontier.sqlite")
+    with database:
+        database.execute("UPDATE meta SET value = '{\"pages\": \"many\"}' WHERE key = 'stats'")
+    database.close()
+    caplog.clear()
+    with shelf(project) as page:
+        name, why = first(page, f"/events?job={finished}")
+    assert (name, "can't be read: Expected `int`" in why) == ("gone", True)
+    assert main(["jobs", "show", finished, "--report", "a.json"]) == 0
+    assert "can't be read: Expected `int`" in (project / "a.json").read_text()
+    assert caplog.text == ""
 
 
 def test_a_job_whose_output_another_one_has_taken_over_says_so(project, site, crawl):

@@ -218,6 +218,7 @@ def test_a_job_that_finished_while_it_was_looked_for_is_not_resumed(jobs, monkey
 def test_a_record_that_was_tampered_with_is_an_error(jobs, caplog):
     with create(jobs) as job:
         pass
+    whole = (job.path / "job.json").read_text()
     (job.path / "job.json").write_text("{}")
     with pytest.raises(JobNotFound, match=r"job\.json: can't be read as a job: "):
         jobs.resume(job.id, "quotes")
@@ -230,6 +231,10 @@ def test_a_record_that_was_tampered_with_is_an_error(jobs, caplog):
     (job.path / "job.json").write_text('{"spider": "quotes", "state": "odd"}')
     with pytest.raises(JobNotFound, match=r"job\.json: can't be read as a job: "):
         jobs.resume(job.id, "quotes")
+    (job.path / "job.json").write_text(whole.replace(job.record.created, "some day"))
+    assert jobs.all() == [(healthy.id, healthy.record)]
+    jobs.all()
+    assert caplog.text.count("Invalid isoformat string: 'some day'") == 1
     (job.path / "job.json").unlink()  # a process that died before it had written one
     with pytest.raises(JobNotFound, match="nothing to resume"):
         jobs.resume(None, "quotes")
