@@ -19,6 +19,9 @@ class InFlight:
     Args:
         path: The file; None for a crawl that nobody will resume.
         slots: Workers in all.
+
+    Raises:
+        OSError: The file can't be written.
     """
 
     def __init__(self, path: Path | None, slots: int) -> None:
@@ -30,8 +33,9 @@ class InFlight:
         if path is None:
             self._map = mmap.mmap(-1, size)
         else:
-            with path.open("wb+") as file:
-                file.truncate(size)
+            # Written, and not just made so long: a store into a hole of it on a full disk ends the process (SIGBUS).
+            path.write_bytes(bytes(size))
+            with path.open("rb+") as file:
                 self._map = mmap.mmap(file.fileno(), size)
 
     def add(self, lease_id: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -26,6 +27,7 @@ from scrapekit.engine import (
     Stats,
     SteadyClock,
 )
+from scrapekit.errors import FrontierError
 from scrapekit.messages import Request
 from scrapekit.project.hands import Hands
 from scrapekit.project.lineup import Cast, Lineup
@@ -98,7 +100,7 @@ class Crawl:
                 Outputs(frontier, job, outputs, durability=crawl.durability, parents=parents, resume=resume)
             )
             capacity = self._hands.fleet.capacity
-            in_flight = InFlight(None if job is None else job.in_flight_path, capacity)
+            in_flight = _in_flight(None if job is None else job.in_flight_path, capacity)
             opened.callback(in_flight.close)
             retry = _retry(settings.retry)
             self._quarantined = frontier.recover(
@@ -222,6 +224,13 @@ class Crawl:
     def close(self) -> None:
         """Close everything; idempotent. Not from a worker."""
         self._opened.close()
+
+
+def _in_flight(path: Path | None, slots: int) -> InFlight:
+    try:
+        return InFlight(path, slots)
+    except OSError as error:
+        raise FrontierError(f"{path}: the crawl's state can't be kept: {error.strerror}") from error
 
 
 def _limit(total: float, callback: float | None) -> Callable[[Request], float] | None:

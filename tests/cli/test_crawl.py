@@ -235,6 +235,13 @@ def test_a_full_disk_is_one_line_and_how_to_go_on(project, site, disk_full, monk
     ]  # fmt: skip
     monkeypatch.undo()
     monkeypatch.chdir(project.folder)
+    in_flight = project.folder / ".scrapekit" / "jobs" / job / "in_flight"
+    in_flight.unlink(missing_ok=True)
+    in_flight.symlink_to("nowhere/at/all")  # no more can be written there than on a disk without a free block
+    assert project.run("crawl", "pages", "--resume", job) == (
+        1, "", f"scrapekit: error: {in_flight}: the crawl's state can't be kept: No such file or directory\n"
+    )  # fmt: skip
+    in_flight.unlink()
     assert project.run("crawl", "pages", "--resume", job).code == 0
     assert project.urls("out.jsonl") == ALL
 

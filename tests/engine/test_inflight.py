@@ -64,3 +64,11 @@ def test_it_holds_as_many_as_there_are_slots(tmp_path):
     in_flight.remove(1)
     in_flight.add(3)
     in_flight.close()
+
+
+def test_the_file_has_no_holes_that_a_full_disk_could_not_fill(tmp_path):
+    path = tmp_path / "in_flight"
+    in_flight = InFlight(path, 4096)
+    assert path.stat().st_size == 4096 * 8
+    assert path.stat().st_blocks * 512 >= 4096 * 8
+    in_flight.close()
