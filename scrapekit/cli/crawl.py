@@ -252,12 +252,15 @@ def _endings(live: Live, crawl: Crawl) -> tuple[Callable[[], None], Callable[[],
     """To end it in order, and at once; for signals, and for the dashboard."""
 
     def drain() -> None:
-        count = crawl.engine.snapshot.in_flight
-        crawl.engine.stop("interrupted")
-        live.say(f"finishing {count} request{'s'[: count != 1]} in flight, press Ctrl-C again to stop at once")
+        count, is_over = crawl.engine.snapshot.in_flight, bool(crawl.engine.snapshot.reason)
+        crawl.drain()
+        if is_over and not count:
+            live.say("finishing the output; a database is waited for no longer")
+        else:
+            live.say(f"finishing {count} request{'s'[: count != 1]} in flight, press Ctrl-C again to stop at once")
 
     def halt() -> None:
-        crawl.halt("interrupted")
+        crawl.halt()
         live.say("stopping at once")
 
     return drain, halt

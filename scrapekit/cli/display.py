@@ -139,7 +139,8 @@ def _head(title: str, snapshot: Snapshot, pace: Pace, look: Look) -> Text:
     progress = pace.progress(snapshot)
     line.append(f"  {snapshot.pages:,} pages")
     if snapshot.reason:
-        line.append(f"  finishing {snapshot.in_flight:,} in flight", style="yellow")
+        what = f"{snapshot.in_flight:,} in flight" if snapshot.in_flight else "the output"
+        line.append(f"  finishing {what}", style="yellow")
     elif snapshot.paused:
         line.append("  paused", style="yellow")
     if progress is None:

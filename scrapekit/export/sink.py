@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 class Sink(Protocol):
@@ -61,3 +61,18 @@ class Sink(Protocol):
         Raises:
             ExportError: The file system reports only now that it can't keep what was written.
         """
+
+
+@runtime_checkable
+class Waiting(Protocol):
+    """A :class:`Sink` whose ``finish()`` waits for somebody else, and can be told not to.
+
+    Attributes:
+        left: Whether ``finish()`` has ended before all was there, because of :meth:`leave`. What is missing is for the
+            next run.
+    """
+
+    left: bool
+
+    def leave(self) -> None:
+        """Have ``finish()`` wait no longer. Any thread, and signal handlers."""

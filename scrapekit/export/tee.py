@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from scrapekit.errors import ExportError
 from scrapekit.export.routes import ways
-from scrapekit.export.sink import Sink
+from scrapekit.export.sink import Sink, Waiting
 
 MOST_KINDS = 100
 
@@ -110,6 +110,17 @@ class Tee:
         """Finish all."""
         for sink in self._sinks.values():
             sink.finish()
+
+    def leave(self) -> None:
+        """Have :meth:`finish` wait for nobody any more. Any thread, and signal handlers."""
+        for sink in list(self._sinks.values()):
+            if isinstance(sink, Waiting):
+                sink.leave()
+
+    @property
+    def left(self) -> bool:
+        """Whether :meth:`finish` has ended before all was where it belongs, because of :meth:`leave`."""
+        return any(sink.left for sink in self._sinks.values() if isinstance(sink, Waiting))
 
     def close(self) -> None:
         """Close all, the others too if one can't be."""

@@ -185,6 +185,7 @@ class Crawl:
             rejected = self._outputs.write_rejected()
         if reason != "interrupted":
             self._outputs.items.finish()
+            reason = "interrupted" if self._outputs.items.left else reason
         stats = self.engine.stats
         failure = self._outcomes.failure
         shares = self._lineup.shares(stats, self._frontier)
@@ -216,10 +217,15 @@ class Crawl:
         """The connections of this run now; those of processes and actors are known when they have ended. Any thread."""
         return self._hands.pool_stats()
 
-    def halt(self, reason: str) -> None:
-        """End the crawl at once, and leave callbacks behind that don't return. Any thread, and signal handlers."""
+    def drain(self) -> None:
+        """Interrupt the crawl in order: start nothing more, and wait for no database. Any thread, and signals."""
+        self._outputs.items.leave()
+        self.engine.stop("interrupted")
+
+    def halt(self) -> None:
+        """Interrupt it at once, and leave callbacks behind that don't return. Any thread, and signal handlers."""
         self._hands.hurry()
-        self.engine.stop(reason, at_once=True)
+        self.engine.stop("interrupted", at_once=True)
 
     def close(self) -> None:
         """Close everything; idempotent. Not from a worker."""

@@ -47,6 +47,7 @@ def test_a_stale_snapshot_never_shows_less_than_nothing_queued():
 def test_a_crawl_that_is_held_or_ends_says_so():
     assert lines(pages=7, paused=True, elapsed_now=3.0)[0] == "books  7 pages  paused  3 s"
     assert lines(pages=7, reason="interrupted", in_flight=3)[0] == "books  7 pages  finishing 3 in flight  0 s"
+    assert lines(pages=7, reason="finished")[0] == "books  7 pages  finishing the output  0 s"
 
 
 @pytest.mark.parametrize(

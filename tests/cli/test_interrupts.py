@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -14,6 +16,9 @@ from scrapekit.cli.crawl import _endings
 from scrapekit.cli.interrupts import Interrupts
 from scrapekit.cli.live import Live
 from scrapekit.engine import Snapshot
+from scrapekit.export.database.connection import Unreachable
+from scrapekit.export.database.sink import DatabaseSink
+from scrapekit.export.database.table import Table
 from scrapekit.project import Crawl
 from scrapekit.testing import Reply, serve
 
@@ -125,34 +130,34 @@ def test_quiet_still_says_how_to_go_on(project, slow, ctrl_c):
 
 
 class Engine:
-    """What the signals are for."""
+    """What tells how the crawl stands."""
 
     def __init__(self, in_flight):
         self.snapshot = Snapshot(in_flight=in_flight)
         self.stopped = []
 
-    def stop(self, reason):
-        self.stopped.append((reason, "drained"))
-
 
 class Crawled:
-    """What the signals are for, too."""
+    """What the signals are for."""
 
     def __init__(self, engine):
         self.engine = engine
 
-    def halt(self, reason):
-        self.engine.stopped.append((reason, "halted"))
+    def drain(self):
+        self.engine.stopped.append("drained")
+
+    def halt(self):
+        self.engine.stopped.append("halted")
 
 
 @pytest.mark.parametrize(("in_flight", "said"), [(3, "3 requests"), (1, "1 request"), (0, "0 requests")])
-def test_what_the_signals_tell_the_engine_and_the_user(capsys, in_flight, said):
+def test_what_the_signals_tell_the_crawl_and_the_user(capsys, in_flight, said):
     engine = Engine(in_flight)
     with Live(lambda: engine.snapshot, None, every=0) as live, Interrupts(*_endings(live, Crawled(engine)), "again"):
         signal.raise_signal(signal.SIGTERM)
-        assert engine.stopped == [("interrupted", "drained")]
+        assert engine.stopped == ["drained"]
         signal.raise_signal(signal.SIGTERM)
-        assert engine.stopped[1:] == [("interrupted", "halted")]
+        assert engine.stopped[1:] == ["halted"]
     assert capsys.readouterr().err == (
         f"finishing {said} in flight, press Ctrl-C again to stop at once\nstopping at once\n"
     )
@@ -170,6 +175,29 @@ def test_an_interrupted_crawl_ends_with_130_and_the_command_that_resumes_it(proj
     (job,) = project.jobs
     assert (code, out, err) == (130, "", f"to go on: scrapekit crawl pages --resume {job}\n")
     assert len(resumed(project)) == 9
+
+
+def test_one_signal_ends_the_wait_for_a_database_when_the_last_page_is_done(project, site, monkeypatch, ctrl_c):
+    def load(*_):
+        raise Unreachable("it is down")
+
+    def finish(sink):
+        signal.raise_signal(signal.SIGINT)
+        waited(sink)
+
+    waited = DatabaseSink.finish
+    with monkeypatch.context() as patched:
+        patched.setattr(Table, "load", load)
+        patched.setattr(DatabaseSink, "finish", finish)
+        code, _, err = project.run("crawl", "pages", "-a", f"url={site.url}", "-o", "sqlite:///b.db?table=pages")
+    (job,) = project.jobs
+    assert code == 130
+    assert "\nfinishing the output; a database is waited for no longer\n" in err
+    assert "\npages interrupted\n  pages        9 in " in err
+    assert err.endswith(f"\nto go on: scrapekit crawl pages --resume {job}\n")
+    assert project.run("crawl", "pages", "--resume").code == 0
+    with closing(sqlite3.connect("b.db")) as database:
+        assert database.execute("SELECT count(*) FROM pages").fetchone() == (9,)
 
 
 # The signals themselves

@@ -193,7 +193,7 @@ def test_halt_leaves_a_callback_behind_that_does_not_return(url):
 
     def halt(crawl):
         began.wait(30)
-        crawl.halt("interrupted")
+        crawl.halt()
 
     with Crawl(Blocks(), load(None, QUICK).settings) as crawl:
         waited = []

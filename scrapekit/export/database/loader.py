@@ -16,6 +16,7 @@ logger = logging.getLogger("scrapekit")
 
 _ITEMS, _BYTES = 500, 1 << 20  # of one transaction
 _INITIAL, _LONGEST = 0.1, 5.0  # seconds between attempts
+_TICK = 0.25  # seconds; whoever waits looks so often whether it is to leave
 _TO_END = 10.0  # seconds that a transaction under way has when the crawl is closed
 
 Connect = Callable[[], tuple[Connection, Table]]
@@ -52,6 +53,7 @@ class Loader:
         self._loaded = -1
         self._error: ExportError | None = None
         self._closing = False
+        self._leaving = False
         self._failures = 0
         self._failing_since = 0.0
         self._thread: Thread | None = None
@@ -67,12 +69,22 @@ class Loader:
             self._thread = Thread(target=self._run, name="scrapekit-loader", daemon=True)
             self._thread.start()
 
-    def wait(self) -> None:
-        """Wait until all that is final is loaded. Raises ExportError where the database has been given up."""
+    def leave(self) -> None:
+        """Have :meth:`wait` end soon. Any thread, and signal handlers: it takes no lock that they may hold."""
+        self._leaving = True
+
+    def wait(self) -> bool:
+        """Wait until all that is final is loaded, or :meth:`leave`; whether it is.
+
+        Raises:
+            ExportError: The database has been given up.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._error is not None or self._loaded >= self._committed)
+            while self._error is None and self._loaded < self._committed and not self._leaving:
+                self._changed.wait(_TICK)
             if self._error is not None:
                 raise self._error
+            return self._loaded >= self._committed
 
     def close(self) -> None:
         """End the thread after the transaction under way; what is not loaded is for the next run."""

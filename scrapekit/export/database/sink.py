@@ -30,6 +30,8 @@ class DatabaseSink:
         self.name = name
         self.cut = spool.cut
         self.flush = spool.flush
+        self.leave = loader.leave
+        self.left = False
         self._spool = spool
         self._loader = loader
         self._outbox = outbox
@@ -51,8 +53,12 @@ class DatabaseSink:
         self._loader.committed(self._spool.position()["offset"])
 
     def finish(self) -> None:
-        """Wait until all are in the table. Raises ExportError where the database has been given up."""
-        self._loader.wait()
+        """Wait until all are in the table, or :meth:`leave`.
+
+        Raises:
+            ExportError: The database has been given up.
+        """
+        self.left = not self._loader.wait()
 
     def close(self) -> None:
         """End the loader and close the spool. Where nobody could resume, what is final is loaded first."""

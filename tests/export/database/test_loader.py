@@ -92,6 +92,35 @@ def test_a_crawl_that_ends_does_not_wait_for_a_locked_database(tmp_path, caplog)
     lock.close()
 
 
+def test_whoever_waits_for_a_locked_database_can_leave_and_a_later_run_goes_on(tmp_path, caplog):
+    path, spool = tmp_path / "items.db", tmp_path / "items.jsonl"
+    target = f"sqlite:///{path}"
+    sink = open_output(target, spool=spool, options=Options(max_outage=3600))
+    lock = sqlite3.connect(path, isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    sink.append([line(n=1)])
+    position = sink.position()
+    with caplog.at_level(logging.WARNING, "scrapekit"):
+        sink.committed()
+        waiting = threading.Thread(target=sink.finish)
+        waiting.start()
+        wait_for(caplog, "trying again")
+    assert waiting.is_alive()
+    assert not sink.left
+    sink.leave()
+    waiting.join(60)
+    assert sink.left
+    sink.close()
+    lock.execute("COMMIT")
+    resumed = resume_output(target, position, spool=spool)
+    resumed.committed()
+    resumed.finish()
+    assert not resumed.left
+    resumed.close()
+    assert lock.execute("SELECT n FROM items").fetchall() == [(1,)]
+    lock.close()
+
+
 def test_a_server_that_goes_away_for_a_while_gets_everything_once(postgres_server, postgres, caplog):
     sink = open_output(postgres.url)
     with caplog.at_level(logging.WARNING, "scrapekit"):
