@@ -101,7 +101,7 @@ class CrawlSpider(RoutedSpider):
                 seen.add(link.url)
                 if link.nofollow and "nofollow" in self.obeys:
                     continue
-                request: Request | None = self._request(rule, link)
+                request: Request | None = self._request(rule, link, response.request.session)
                 if rule.process_request is not None:
                     request = self._call(rule.process_request, request, response)
                 if request is not None:
@@ -111,13 +111,15 @@ class CrawlSpider(RoutedSpider):
         yield from each(produced)
         yield from self.follow_links(response)
 
-    def _request(self, rule: Rule, link: FoundLink) -> Request:
+    def _request(self, rule: Rule, link: FoundLink, session: str) -> Request:
         arguments = dict(rule.cb_kwargs)
         callback = None
         if rule.callback is not None or not rule.follows:
             callback = self.parse_rule.__name__
             arguments |= {"rule_method": rule.callback, "rule_follow": rule.follows}
-        return Request(link.url, callback, cb_kwargs=arguments, priority=rule.priority, errback=rule.errback)
+        return Request(
+            link.url, callback, cb_kwargs=arguments, priority=rule.priority, errback=rule.errback, session=session
+        )
 
     def _call(self, name: Any, *arguments: Any) -> Any:
         return getattr(self, name)(*arguments)

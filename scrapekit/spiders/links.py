@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple
+
+import cssselect
+from lxml import etree
 
 from scrapekit.errors import ConfigError, RequestInvalid, SpiderError
 from scrapekit.messages import Response
@@ -30,7 +34,7 @@ class FoundLink(NamedTuple):
 
     Args:
         url: Absolute, as it is fetched, without fragment.
-        text: What the element says, with its space collapsed.
+        text: What the element says, with its space collapsed; at most some 1,000 characters.
         nofollow: Whether it has ``rel="nofollow"`` (or ``ugc`` or ``sponsored``, which search engines read likewise).
         fragment: What was behind its ``#``.
     """
@@ -56,12 +60,13 @@ class LinkExtractor:
         attrs: Their attributes that are links.
         unique: Whether a URL is given once a page, however often it stands there.
         nofollow: Whether links with ``rel="nofollow"`` are given too.
-        deny_extensions: What URLs may not end with; default: :data:`NO_PAGES`.
+        deny_extensions: What the paths of URLs may not end with, such as ``pdf`` or ``tar.gz``; default:
+            :data:`NO_PAGES`.
         process_value: Makes the URL of an attribute's value, or None where it is none:
             ``lambda value: value.partition("'")[2]`` and the like. Runs in workers.
 
     Raises:
-        SpiderError: A pattern is no regular expression, or a domain no domain.
+        SpiderError: A pattern is no regular expression, a selector no selector, a domain no domain, a name no name.
     """
 
     def __init__(
@@ -78,7 +83,7 @@ class LinkExtractor:
         attrs: str | Iterable[str] = ("href",),
         unique: bool = True,
         nofollow: bool = True,
-        deny_extensions: Iterable[str] | None = None,
+        deny_extensions: str | Iterable[str] | None = None,
         process_value: Callable[[str], str | None] | None = None,
     ) -> None:
         self._allow = patterns(allow, "allow")
@@ -86,14 +91,14 @@ class LinkExtractor:
         self._text = patterns(restrict_text, "restrict_text")
         self._allow_domains = _domains(allow_domains)
         self._deny_domains = _domains(deny_domains)
-        self._css = _many(restrict_css)
-        self._xpath = _many(restrict_xpath)
-        self._tags = _many(tags)
-        self._attrs = _many(attrs)
+        self._css = _selectors(restrict_css, "restrict_css", cssselect.parse)
+        self._xpath = _selectors(restrict_xpath, "restrict_xpath", etree.XPath)
+        self._tags = _names(tags, "tags")
+        self._attrs = _names(attrs, "attrs")
         self._unique = unique
         self._nofollow = nofollow
-        denied = NO_PAGES if deny_extensions is None else deny_extensions
-        self._extensions = frozenset(each.lower().removeprefix(".") for each in denied)
+        denied = NO_PAGES if deny_extensions is None else _many(deny_extensions, "deny_extensions")
+        self._endings = tuple(f".{each.lower().removeprefix('.')}" for each in denied)
         self._process_value = process_value
         tests = " or ".join(f"self::{tag}" for tag in self._tags) if "*" not in self._tags else "true()"
         has = " or ".join(f"@{attr}" for attr in self._attrs)
@@ -108,7 +113,7 @@ class LinkExtractor:
 
         Raises:
             ParseError: The response can't be parsed.
-            ValueError: A selector of ``restrict_css`` or ``restrict_xpath`` is none.
+            ValueError: A selector of ``restrict_css`` or ``restrict_xpath`` fails on it: an unknown prefix or function.
         """
         kind = response.headers.get("content-type", "html").lower()
         if not ("html" in kind or "xml" in kind) or not hasattr(response.doc, "css"):
@@ -131,8 +136,8 @@ class LinkExtractor:
             return False
         if self._text and not any(pattern.search(text) for pattern in self._text):
             return False
-        name, dot, extension = url.partition("?")[0].rpartition("/")[2].rpartition(".")
-        if dot and name and extension.lower() in self._extensions:
+        name = url.partition("?")[0].rpartition("/")[2]
+        if name.lower().endswith(self._endings):
             return False
         if self._allow_domains is None and self._deny_domains is None:
             return True
@@ -157,7 +162,7 @@ class LinkExtractor:
                     url = address(response.urljoin(value)).url
                 except RequestInvalid:  # mailto:, javascript:, http://[bad
                     continue
-                text = " ".join("".join(element.itertext()).split()) if text is None else text
+                text = _text_of(element) if text is None else text
                 if self.wants(url, text):
                     yield FoundLink(url, text, nofollow, value.partition("#")[2])
 
@@ -166,8 +171,9 @@ class LinkExtractor:
         if not self._css and not self._xpath:
             parts: Iterable[Any] = [response.doc]
         else:
-            parts = [part for query in self._css for part in response.css(query)]
-            parts += [part for query in self._xpath for part in response.xpath(query)]
+            found = [part for query in self._css for part in response.css(query)]
+            found += [part for query in self._xpath for part in response.xpath(query)]
+            parts = _outermost(found)
         seen = set()
         for part in parts:
             for selector in part.xpath(self._query):
@@ -183,21 +189,73 @@ def patterns(given: Patterns, name: str) -> tuple[re.Pattern[str], ...]:
         SpiderError: One is none.
     """
     try:
-        return tuple(re.compile(each) for each in _many(given))
+        return tuple(re.compile(each) for each in _many(given, name))
     except (re.error, TypeError) as error:
         raise SpiderError(f"{name}: {given!r:.200} is not a regular expression, nor a list of them: {error}") from error
 
 
 _NOT_ENDORSED = frozenset({"nofollow", "ugc", "sponsored"})
+_NAME = re.compile(r"[A-Za-z_][\w.-]*").fullmatch
+_TEXT = 1000  # characters: a page of links that are never closed has all its text in each of them
+_NODES = 2000
 
 
-def _many(given: Any) -> tuple[Any, ...]:
-    return (given,) if isinstance(given, str | re.Pattern) else tuple(given)
+def _many(given: Any, name: str) -> tuple[Any, ...]:
+    try:
+        return (given,) if isinstance(given, str | re.Pattern) else tuple(given)
+    except TypeError as error:
+        raise SpiderError(f"{name} must be one or a list of them, not {given!r:.200}") from error
+
+
+def _selectors(given: Any, name: str, compile_: Callable[[str], object]) -> tuple[str, ...]:
+    """Selectors, of which it is known that they can be read: those that can't would cost each page of the crawl."""
+    for each in (many := _many(given, name)):
+        try:
+            compile_(each)
+        except (cssselect.SelectorError, etree.XPathError, TypeError, ValueError) as error:
+            raise SpiderError(f"{name}: {each!r:.200} is not a selector: {error}") from error
+    return many
+
+
+def _names(given: Any, name: str) -> tuple[str, ...]:
+    many = _many(given, name)
+    if not many or not all(isinstance(each, str) and (each == "*" or _NAME(each)) for each in many):
+        raise SpiderError(f"{name} must be a name or a list of names, not {given!r:.200}")
+    return many
+
+
+def _text_of(element: Any) -> str:
+    """What an element says, of which a link needs the beginning."""
+    texts, room = [], _TEXT
+    for event, node in islice(etree.iterwalk(element, events=("start", "end", "comment", "pi")), _NODES):
+        text = node.text if event == "start" else node.tail if node is not element else None
+        if text:
+            texts.append(text[:room])
+            room -= len(text)
+            if room <= 0:
+                break
+    return " ".join("".join(texts).split())
+
+
+def _outermost(parts: Iterable[Any]) -> Iterator[Any]:
+    """The parts that lie in no other: what is in a nested one too is not looked for again. Linear, however deep."""
+    elements = {part.root: part for part in parts if not isinstance(part.root, str)}
+    inside: dict[Any, bool] = dict.fromkeys(elements, True)  # whether what is below an element lies in a part
+    for element, part in elements.items():
+        way, nested = [], False
+        for above in element.iterancestors():
+            if above in inside:
+                nested = inside[above]
+                break
+            way.append(above)
+        inside.update(dict.fromkeys(way, nested))
+        if not nested:
+            yield part
 
 
 def _domains(given: str | Iterable[str]) -> frozenset[str] | None:
     """Domains as hosts are spelled; None for none. A set, and no Scope: that has a memo, which one thread may use."""
-    names = _many(given)
+    names = _many(given, "domains")
     if not names:
         return None
     try:

@@ -63,8 +63,8 @@ class SitemapSpider(RoutedSpider):
         none = True
         for url in urls:
             none = False
-            path = urlsplit(url).path
-            if path in {"", "/", "/robots.txt"}:
+            parts = urlsplit(url)
+            if parts.path in {"", "/", "/robots.txt"} and not parts.query:
                 robots = join(url, "/robots.txt") or url
                 # Without a robots.txt, and where it says nothing, the sitemap is where most have it.
                 yield Request(robots, self.parse_robots, handle_statuses=(401, 403, 404, 410))
@@ -79,22 +79,23 @@ class SitemapSpider(RoutedSpider):
         for sitemap in dict.fromkeys(named or ["/sitemap.xml"]):
             url = join(response.url, sitemap)
             if url is not None:
-                yield Request(url, self.parse_sitemap)
+                yield Request(url, self.parse_sitemap, session=response.request.session)
 
     def parse_sitemap(self, response: Response, depth: int = 0) -> Iterator[Request]:
         """A sitemap: on to its pages, or to the sitemaps of an index."""
         found = read_sitemap(response.iter_bytes(), response.url)
         response.flags.extend(found.flags)
+        session = response.request.session
         for entry in self.sitemap_filter(found.sitemaps):
             if depth < MAX_DEPTH and self._is_new(entry) and self._is_followed(entry.loc):
-                yield Request(entry.loc, self.parse_sitemap, cb_kwargs={"depth": depth + 1})
+                yield Request(entry.loc, self.parse_sitemap, cb_kwargs={"depth": depth + 1}, session=session)
         for entry in self.sitemap_filter(found.urls):
             if self._is_new(entry):
                 alternates = entry.alternates.values() if self._alternates else ()
                 for url in dict.fromkeys((entry.loc, *alternates)):
                     request = self.page_request(url, entry)
                     if request is not None:
-                        yield request
+                        yield request if request.session or not session else request.replace(session=session)
 
     def sitemap_filter(self, entries: Iterable[Entry]) -> Iterable[Entry]:
         """Which entries are wanted, of one sitemap or one index. To be overridden; by default all."""

@@ -125,6 +125,20 @@ def test_nofollow_is_obeyed_where_one_asks_for_it(site, crawl):
     assert "/secret" not in crawl(Obedient, url=site.url).hits
 
 
+def test_rules_stay_in_the_session_of_the_page(site, crawl):
+    class Visitor(Base):
+        rules = [Rule("/p/[12]", "visit"), Rule("/list/")]
+
+        def start(self):
+            yield scrapekit.Request(f"{self.url}/", session="ann", cookies={"who": "ann"})
+
+        def visit(self, response):
+            yield {"title": f"{response.request.session} {response.cookies}"}
+
+    site.pages = PAGES
+    assert titles(crawl(Visitor, url=site.url)) == ["ann {'who': 'ann'}"] * 2
+
+
 def test_an_errback_of_a_rule_runs(site, crawl):
     class Failing(Base):
         rules = [Rule("/p/", "product", errback="failed"), Rule("/list/")]

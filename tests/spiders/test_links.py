@@ -48,7 +48,10 @@ def test_a_link_says_what_it_is():
             "/", "/about", "/shop/p/1", "/shop/p/2", "https://cdn.ex.com/manual.PDF?x=/a", "/area"]),
         ({"deny_domains": ["ex.com"]}, ["https://other.test/"]),
         ({"deny_extensions": [".pdf"], "allow_domains": "cdn.ex.com"}, []),
+        ({"deny_extensions": "pdf", "allow_domains": "cdn.ex.com"}, []),
         ({"restrict_css": "nav"}, ["/", "/about"]),
+        ({"restrict_css": ["nav, body, #list", "nav::text"], "allow": "[st]/p/"}, []),
+        ({"restrict_css": ["nav", "body"], "allow": "about|/1$"}, ["/about", "/shop/p/1"]),
         ({"restrict_css": "nav", "restrict_xpath": ["//map", "//nav"]}, ["/", "/about", "/area"]),
         ({"restrict_css": "nav::text"}, []),
         ({"restrict_text": "^(Two|About us)$"}, ["/about", "/shop/p/2"]),
@@ -60,7 +63,7 @@ def test_a_link_says_what_it_is():
         ({"process_value": lambda value: value.removeprefix("p/") if value[0] == "p" else None}, [
             "/shop/1", "/shop/2"]),
     ],
-    ids=range(16),
+    ids=range(19),
 )  # fmt: skip
 def test_each_option_narrows_or_widens_what_is_given(options, expected):
     assert urls(LinkExtractor(**options)) == expected
@@ -82,12 +85,34 @@ def test_base_href_counts():
         ({"allow": "("}, "allow: '(' is not a regular expression"),
         ({"deny": [1]}, "deny: [1] is not a regular expression"),
         ({"allow_domains": "https://ex.com/"}, "is a URL: write the domain only"),
+        ({"restrict_css": "a["}, "restrict_css: 'a[' is not a selector: Expected"),
+        ({"restrict_xpath": ["//a", "//a["]}, "restrict_xpath: '//a[' is not a selector"),
+        ({"restrict_css": 5}, "restrict_css must be one or a list of them, not 5"),
+        ({"tags": "a b"}, "tags must be a name or a list of names, not 'a b'"),
+        ({"attrs": ()}, "attrs must be a name or a list of names, not ()"),
     ],
-    ids=["pattern", "type", "domain"],
+    ids=["pattern", "type", "domain", "css", "xpath", "number", "tags", "attrs"],
 )
 def test_what_can_not_work_is_refused_where_it_is_made(options, message):
     with pytest.raises(SpiderError, match=re.escape(message)):
         LinkExtractor(**options)
+
+
+def test_extensions_may_have_several_parts():
+    page = '<a href="/a.tar.gz?x=.html">A</a><a href="/b.gz">B</a><a href="/tar.gz/">C</a>'
+    assert urls(LinkExtractor(deny_extensions=["tar.gz"]), page) == ["/b.gz", "/tar.gz/"]
+
+
+def test_a_text_is_what_is_within_the_link():
+    links = LinkExtractor().links(response(URL, "<p><a href=/>One <!-- no --> <b>t<i>w</i>o</b>\n three</a> no</p>"))
+    assert [link.text for link in links] == ["One two three"]
+
+
+def test_a_page_of_links_that_are_never_closed_costs_no_more_than_it_has():
+    # Each link has all the rest of the page in it, and each part all other parts.
+    page = "".join(f"<a href={n}><div>" for n in range(300)) + "<p>text " * 30_000 + '<a href="/end">end</a>'
+    links = LinkExtractor(restrict_css="div, p").links(response(URL, page))
+    assert [len(links), links[-1].text, max(len(link.text) for link in links) <= 1000] == [300, "end", True]
 
 
 def test_it_says_what_it_allows():

@@ -67,6 +67,22 @@ def test_a_site_that_names_no_sitemap_has_it_where_most_have(site, pages, crawl,
     assert paths(crawl(Everything, sitemap_urls=[site.url])) == ["/product/1"]
 
 
+def test_a_sitemap_may_be_a_query_of_the_front_page_and_its_pages_stay_in_its_session(site, pages, crawl):
+    class Visitor(SitemapSpider):
+        def start(self):
+            for request in super().start():
+                yield request.replace(session="ann")
+
+        def parse(self, response):
+            yield {"path": response.url.rpartition("/")[2], "session": response.request.session}
+
+    pages["/?sitemap=index"] = index("/maps/a.xml")
+    pages["/maps/a.xml"] = urlset("/product/1")
+    pages["/robots.txt"] = Reply(b"Sitemap: /maps/a.xml")
+    for start in ("/?sitemap=index", "/"):
+        assert crawl(Visitor, sitemap_urls=site.url + start).items == [{"path": "1", "session": "ann"}]
+
+
 def test_pages_go_where_they_are_routed_to_and_others_are_not_asked_for(site, pages, crawl):
     class Routed(SitemapSpider):
         @route("/product/")
