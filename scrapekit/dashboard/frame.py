@@ -69,7 +69,7 @@ class Pool(Struct, frozen=True):
 
     @classmethod
     def of(cls, stats: PoolStats) -> Pool | None:
-        """None where nobody knows yet: processes tell when they end."""
+        """None where nobody knows yet."""
         if not stats.requests and not stats.pools:
             return None
         return cls(*(getattr(stats, name) for name in cls.__struct_fields__))

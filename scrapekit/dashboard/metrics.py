@@ -114,7 +114,7 @@ def _gauges(now: Snapshot, pool: PoolStats) -> tuple[tuple[str, float, str], ...
         ("paused", int(now.paused), "1 while the crawl is paused."),
         ("elapsed_seconds", now.elapsed_now, "Seconds of this run."),
         ("hosts", now.host_count, "Hosts with requests in the window."),
-        ("pool_hosts", pool.pools, "Hosts that keep connections."),
+        ("pool_hosts", pool.pools, "Pools that are open: one a host in each process."),
         ("pool_connections_max", pool.maxsize, "Connections that may be open at a time."),
         ("pool_connections_in_use", pool.in_use, "Connections that serve a request."),
         ("pool_waiting", pool.waiting, "Threads that wait for a connection."),

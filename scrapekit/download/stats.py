@@ -46,6 +46,10 @@ class PoolStats(HostStats):
     pools: int = 0
     hosts: dict[str, HostStats] = field(default_factory=dict)
 
+    def counts(self) -> PoolStats:
+        """What it counts since the start, without what is of now: all that is left of pools that are gone."""
+        return PoolStats(self.requests, self.opened, self.reused, self.retried)
+
     @classmethod
     def sum(cls, parts: Iterable[PoolStats]) -> PoolStats:
         """The statistics of several processes as one."""

@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from pkgutil import resolve_name
-from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 
 import msgspec
 
 from scrapekit.download import Source
 from scrapekit.fleet.allocator import give_memory_back
-from scrapekit.fleet.child import CLOSE_SECONDS, OUTCOMES, READY, STATS, hand_out, refusal
+from scrapekit.fleet.child import CLOSE_SECONDS, READY, hand_out, refusal
 from scrapekit.fleet.threads import ThreadFleet
-from scrapekit.fleet.wire import encode, together
-from scrapekit.messages import Outcome
+from scrapekit.fleet.wire import Outbox
 
 
 class Actor:
@@ -37,12 +35,10 @@ class Actor:
         self._config = config
         self._files = files
         self._workers = workers
-        self._linger = linger
         self._folder: TemporaryDirectory[str]
         self._downloader: Source
         self._fleet: ThreadFleet
-        self._outbox: SimpleQueue[Outcome | None] = SimpleQueue()
-        self._ended = False  # only the thread that takes looks at it
+        self._outbox = Outbox(linger)
 
     def start(self) -> bytes:
         """Lay out the code in a folder of its own, which becomes the working directory, and begin to work.
@@ -70,14 +66,8 @@ class Actor:
         hand_out(self._fleet, leases)
 
     def take(self) -> bytes:
-        """``OUTCOMES`` and what is finished, waiting until something is; at the end ``STATS`` and the pool's."""
-        if not self._ended:
-            batch = together(self._outbox, self._linger)
-            self._ended = None in batch
-            outcomes = [outcome for outcome in batch if outcome is not None]
-            if outcomes:
-                return OUTCOMES + encode(outcomes)
-        return STATS + msgspec.msgpack.encode(self._downloader.stats())
+        """What is finished, as :meth:`Outbox.take` has it; empty after the end."""
+        return self._outbox.take(self._downloader.stats)
 
     def close(self) -> None:
         """End the threads and close the connections; what was finished can still be taken."""

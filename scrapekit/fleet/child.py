@@ -9,23 +9,19 @@ import sys
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from queue import SimpleQueue
 from threading import Thread
-
-import msgspec
 
 from scrapekit.download import Source
 from scrapekit.errors import ScrapekitError
 from scrapekit.fleet.allocator import give_memory_back
-from scrapekit.fleet.records import Forward, Logged
+from scrapekit.fleet.records import Forward
 from scrapekit.fleet.several import AnyWorker
 from scrapekit.fleet.threads import ThreadFleet
-from scrapekit.fleet.wire import decode_leases, encode, together
-from scrapekit.messages import Outcome
+from scrapekit.fleet.wire import Outbox, decode_leases
 from scrapekit.safe import safe_lines
 
-READY, REFUSED, OUTCOMES, STATS = b"r", b"e", b"o", b"s"
-"""The first byte of what a child sends: it works, it can't (why, as text), outcomes, its pool's statistics."""
+READY, REFUSED = b"r", b"e"
+"""The first byte of the first thing that a child sends: it works, or it can't (why, as text)."""
 
 CLOSE_SECONDS = 5.0
 
@@ -42,7 +38,7 @@ def serve(pipe: Connection, workers: int, make: Callable[[], tuple[AnyWorker, So
     for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # Windows has no SIGHUP
         signal.signal(number, signal.SIG_IGN)
     give_memory_back()
-    outbox: SimpleQueue[Outcome | Logged | None] = SimpleQueue()
+    outbox = Outbox()
     logging.getLogger().addHandler(Forward(outbox.put))
     try:
         worker, downloader = make()
@@ -50,7 +46,7 @@ def serve(pipe: Connection, workers: int, make: Callable[[], tuple[AnyWorker, So
         pipe.send_bytes(refusal(error))
         return
     fleet = ThreadFleet(worker, workers, outbox.put)
-    sender = Thread(target=_send, args=(pipe, outbox), name="scrapekit-sender")
+    sender = Thread(target=_send, args=(pipe, outbox, downloader), name="scrapekit-sender")
     try:
         pipe.send_bytes(READY)
         sender.start()
@@ -64,7 +60,6 @@ def serve(pipe: Connection, workers: int, make: Callable[[], tuple[AnyWorker, So
     fleet.close(CLOSE_SECONDS)
     outbox.put(None)
     sender.join()
-    pipe.send_bytes(STATS + msgspec.msgpack.encode(downloader.stats()))
     pipe.close()
 
 
@@ -83,13 +78,10 @@ def refusal(error: Exception) -> bytes:
     return REFUSED + what.encode()
 
 
-def _send(pipe: Connection, outbox: SimpleQueue[Outcome | Logged | None]) -> None:
+def _send(pipe: Connection, outbox: Outbox, downloader: Source) -> None:
     """Send all that is finished, until the end. A thread of its own, so that no worker waits for the pipe."""
-    going = True
-    while going:
-        batch = together(outbox)
-        going = None not in batch
-        try:
-            pipe.send_bytes(OUTCOMES + encode([outcome for outcome in batch if outcome is not None]))
-        except OSError:
-            os._exit(1)  # the parent is dead
+    try:
+        while batch := outbox.take(downloader.stats):
+            pipe.send_bytes(batch)
+    except OSError:
+        os._exit(1)  # the parent is dead

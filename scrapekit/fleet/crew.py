@@ -14,7 +14,7 @@ from typing import Any
 
 from scrapekit.download import PoolStats
 from scrapekit.errors import FleetError, SpiderError
-from scrapekit.fleet.wire import together
+from scrapekit.fleet.wire import decode_batch, together
 from scrapekit.messages import Lease, Lost, Outcome
 
 logger = logging.getLogger("scrapekit")
@@ -40,7 +40,7 @@ class Member(ABC):
         self.solo = False
         """It has a lease that is to be alone, and gets nothing else."""
         self.stats: PoolStats | None = None
-        """Its pool's, once it has ended in peace."""
+        """Its pools', as of a second ago; complete once it has ended in peace."""
         self.threads: list[Thread] = []
 
     @abstractmethod
@@ -61,8 +61,8 @@ class Member(ABC):
         """Tell it that nothing more comes. Raises OSError when it is dead."""
 
     @abstractmethod
-    def receive(self) -> list[Outcome] | None:
-        """What it has done, waiting for it; None when it has ended or is dead."""
+    def receive(self) -> bytes:
+        """What its :class:`~scrapekit.fleet.wire.Outbox` gives, waiting for it; empty when it has ended or is dead."""
 
     @abstractmethod
     def kill(self) -> None:
@@ -118,7 +118,7 @@ class Crew:
         self._undertakers: list[Thread] = []  # each has an heir to bring up
         self._closing = False
         self._barren = 0
-        self._stats: list[PoolStats] = []
+        self._past: list[PoolStats] = []
         self._muster(size)
 
     def submit(self, lease: Lease) -> None:
@@ -144,7 +144,8 @@ class Crew:
         """End the members, waiting at most ``deadline`` seconds for what they have in hand. Idempotent."""
         with self._lock:
             self._closing = True
-            members, self._members = self._members, []
+            members = [*self._members]  # each leaves the list when it has ended
+            self._backlog.clear()
         for member in members:
             member.leases.put(None)
         until = monotonic() + deadline
@@ -158,8 +159,9 @@ class Crew:
             thread.join()
 
     def stats(self) -> PoolStats:
-        """The sum of the pools of all members that have ended in peace: complete after :meth:`close`."""
-        return PoolStats.sum(self._stats)
+        """The sum of the pools of all members, as they have told: complete after :meth:`close`. Any thread."""
+        with self._lock:
+            return PoolStats.sum([*self._past, *(member.stats for member in self._members if member.stats)])
 
     # Beginning
 
@@ -235,7 +237,11 @@ class Crew:
 
     def _receive(self, member: Member) -> None:
         """Pass on all that it has done, until it has ended."""
-        while (outcomes := member.receive()) is not None:
+        while data := member.receive():
+            outcomes, stats = decode_batch(data)
+            member.stats = stats or member.stats
+            if not outcomes:
+                continue
             with self._lock:
                 self._barren = 0
                 for outcome in outcomes:
@@ -248,13 +254,13 @@ class Crew:
     # Ends, and new beginnings
 
     def _ended(self, member: Member) -> None:
-        """The member is gone; without its statistics, it died."""
+        """The member is gone: in peace, or it died."""
         with self._lock:
+            self._members.remove(member)  # at once, so that it gets no more leases
             if member.stats is not None:
-                self._stats.append(member.stats)
+                self._past.append(member.stats.counts())
             if self._closing:
                 return
-            self._members.remove(member)  # at once, so that it gets no more leases
             self._undertakers.append(current_thread())
         member.kill()  # it may only be out of reach, and must not go on fetching
         how = "killed because it hung" if member.hangs else member.epitaph()

@@ -7,13 +7,10 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-import msgspec
-
-from scrapekit.download import PoolStats
 from scrapekit.errors import FleetError, SpiderError
-from scrapekit.fleet.child import READY, REFUSED, STATS
+from scrapekit.fleet.child import READY, REFUSED
 from scrapekit.fleet.crew import Crew, Member
-from scrapekit.fleet.wire import decode_outcomes, encode
+from scrapekit.fleet.wire import encode
 from scrapekit.messages import Lease, Lost, Outcome
 
 
@@ -85,17 +82,12 @@ class _Child(Member):
     def finish(self) -> None:
         self._pipe.send_bytes(b"")
 
-    def receive(self) -> list[Outcome] | None:
+    def receive(self) -> bytes:
         try:
-            while True:
-                word = self._pipe.recv_bytes()
-                if word[:1] == STATS:
-                    self.stats = msgspec.msgpack.decode(word[1:], type=PoolStats)
-                elif outcomes := decode_outcomes(word[1:]):
-                    return outcomes
+            return self._pipe.recv_bytes()
         except (EOFError, OSError):
             self._process.join()
-            return None
+            return b""
 
     def kill(self) -> None:
         if self._process.is_alive():

@@ -7,12 +7,11 @@ from typing import Any
 
 import msgspec
 
-from scrapekit.download import PoolStats
 from scrapekit.errors import FleetError, SpiderError
 from scrapekit.fleet.actor import Actor
-from scrapekit.fleet.child import OUTCOMES, READY, REFUSED
+from scrapekit.fleet.child import READY, REFUSED
 from scrapekit.fleet.crew import Crew, Member
-from scrapekit.fleet.wire import decode_outcomes, encode
+from scrapekit.fleet.wire import encode
 from scrapekit.messages import Lease, Lost, Outcome
 
 _CALLS_PER_SECOND = (
@@ -118,15 +117,11 @@ class _Remote(Member):
     def finish(self) -> None:
         self._actor.close.remote()
 
-    def receive(self) -> list[Outcome] | None:
+    def receive(self) -> bytes:
         try:
-            word = self._get(self._actor.take.remote())
+            return bytes(self._get(self._actor.take.remote()))
         except ConnectionError:
-            return None
-        if word[:1] == OUTCOMES:
-            return decode_outcomes(word[1:])
-        self.stats = msgspec.msgpack.decode(word[1:], type=PoolStats)
-        return None
+            return b""
 
     def kill(self) -> None:
         self._ray.kill(self._actor)

@@ -214,7 +214,7 @@ class Crawl:
         return report
 
     def pool_stats(self) -> PoolStats:
-        """The connections of this run now; those of processes and actors are known when they have ended. Any thread."""
+        """The connections of this run now; those of processes and actors as of a second ago. Any thread."""
         return self._hands.pool_stats()
 
     def drain(self) -> None:

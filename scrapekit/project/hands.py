@@ -98,14 +98,14 @@ class Hands:
             self.fleet, self._stats = ThreadFleet(worker, settings.workers, post), self._source.stats
 
     def pool_stats(self) -> PoolStats:
-        """The statistics of the pools now; of processes and actors those that have ended. Any thread."""
+        """The statistics of the pools now; of processes and actors as of a second ago. Any thread."""
         return self._stats()
 
     def finish(self) -> PoolStats:
         """The statistics of the pools, once nothing is to be fetched any more."""
         if self._source is not None:
             return self._stats()
-        self.close()  # processes and actors tell theirs when they end
+        self.close()  # processes and actors have told all when they have ended
         return self._stats()
 
     def hurry(self) -> None:

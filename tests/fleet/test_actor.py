@@ -10,9 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from scrapekit.download import PoolStats
-from scrapekit.fleet.child import OUTCOMES, READY, REFUSED, STATS
-from scrapekit.fleet.wire import decode_outcomes, encode
+from scrapekit.fleet.child import READY, REFUSED
+from scrapekit.fleet.wire import decode_batch, encode
 from scrapekit.messages import Lease, Request
 from scrapekit.project.hands import _order
 from scrapekit.project.luggage import pack
@@ -97,18 +96,18 @@ def test_an_actor_has_the_code_of_its_spider_works_and_cleans_up(order, tmp_path
         away.call("submit", encode(leases))
         outcomes = []
         while len(outcomes) < 5:
-            word = away.call("take")
-            assert word[:1] == OUTCOMES
-            outcomes += decode_outcomes(word[1:])
+            outcomes += decode_batch(away.call("take"))[0]
+        _, idle = decode_batch(away.call("take"))  # it tells of its pools when it has nothing else to tell, too
         away.call("close")
-        last = away.call("take")
+        last = decode_batch(away.call("take"))
+        assert away.call("take") == b""
         folder = away.end()
     assert sorted(outcome.id for outcome in outcomes) == [0, 1, 2, 3, 4]
     assert {line for outcome in outcomes for line in outcome.yielded.items} == {
         b'{"greeting":"hello","later":"goodbye"}'
     }
-    assert last[:1] == STATS
-    assert msgspec.msgpack.decode(last[1:], type=PoolStats).requests == 5
+    assert (idle.requests, idle.pools) == (5, 1)
+    assert (last[0], last[1].requests, last[1].pools) == ([], 5, 0)
     assert folder == "/"
     assert list(tmp_path.glob("scrapekit-*")) == []
 

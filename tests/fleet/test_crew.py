@@ -5,8 +5,10 @@ from queue import Queue
 
 import pytest
 
+from scrapekit.download import PoolStats
 from scrapekit.errors import FleetError, SpiderError
 from scrapekit.fleet.crew import Crew, Member
+from scrapekit.fleet.wire import encode
 from scrapekit.messages import Failed, Lease, Lost, Request
 
 WAIT = 30
@@ -34,7 +36,7 @@ class FakeMember(Member):
             self.got.put(lease)
 
     def finish(self):
-        self.done.put(None)
+        self.done.put(b"")
 
     def receive(self):
         outcome = self.done.get()
@@ -44,13 +46,16 @@ class FakeMember(Member):
 
     def kill(self):
         self.killed = True
-        self.done.put(None)
+        self.done.put(b"")
 
     def epitaph(self):
         return "killed by a test"
 
     def answer(self, lease):
-        self.done.put([Failed(id=lease.id, error="ConnectError", message="no", url=lease.request.url)])
+        self.tell(Failed(id=lease.id, error="ConnectError", message="no", url=lease.request.url))
+
+    def tell(self, *outcomes, stats=None):
+        self.done.put(encode((outcomes, stats)))
 
 
 def crew_of(*members, workers=2, **options):
@@ -96,11 +101,42 @@ def test_a_dead_member_gives_its_leases_back_and_an_heir_takes_its_place():
     one.got.get(timeout=WAIT)
     crew.submit(lease(2))
     crew.submit(lease(3))  # one more than it can take
-    one.done.put(None)
+    one.done.put(b"")
     lost = inbox.get(timeout=WAIT)
     assert (type(lost), lost.ids, lost.reason) == (Lost, [1, 2], "killed by a test")
     assert one.killed
     assert heir.got.get(timeout=WAIT).id == 3
+    crew.close(WAIT)
+
+
+def test_pools_are_known_while_members_live_and_their_counts_after_that():
+    one, two, heir = FakeMember(), FakeMember(), FakeMember()
+    crew, inbox = crew_of(one, two, heir, size=2)
+    assert crew.stats() == PoolStats()
+    one.tell(stats=PoolStats(requests=3, opened=2, maxsize=8, in_use=1, pools=1))
+    two.tell(stats=PoolStats(requests=1, opened=1, maxsize=8, pools=1))
+    two.tell(stats=PoolStats(requests=2, opened=1, maxsize=8, pools=1))
+    crew.submit(lease(1))
+    crew.submit(lease(2))
+    one.answer(one.got.get(timeout=WAIT))
+    two.answer(two.got.get(timeout=WAIT))
+    assert {inbox.get(timeout=WAIT)[0].id, inbox.get(timeout=WAIT)[0].id} == {1, 2}  # and what came before is known
+    assert crew.stats() == PoolStats(requests=5, opened=3, maxsize=16, in_use=1, pools=2)
+    one.done.put(b"")  # it has died
+    assert isinstance(inbox.get(timeout=WAIT), Lost)
+    assert crew.stats() == PoolStats(requests=5, opened=3, maxsize=8, pools=1)
+    crew.close(WAIT)
+    assert crew.stats() == PoolStats(requests=5, opened=3)
+
+
+def test_members_that_only_tell_of_their_pools_are_barren():
+    members = [FakeMember() for _ in range(4)]
+    for member in members:
+        member.tell(stats=PoolStats())
+        member.done.put(b"")
+    crew, inbox = crew_of(*members, size=1)
+    assert [type(inbox.get(timeout=WAIT)) for _ in range(3)] == [Lost, Lost, Lost]
+    assert str(inbox.get(timeout=WAIT)) == "members keep dying: killed by a test"
     crew.close(WAIT)
 
 
@@ -121,7 +157,7 @@ def test_a_member_that_dies_before_it_is_ready_is_replaced_where_others_live():
 def test_heirs_that_only_die_end_the_crawl():
     one = FakeMember()
     crew, inbox = crew_of(one, *(FakeMember(ConnectionError("gone")) for _ in range(3)), size=1)
-    one.done.put(None)
+    one.done.put(b"")
     assert isinstance(inbox.get(timeout=WAIT), Lost)
     assert str(inbox.get(timeout=WAIT)) == "members keep dying: gone"
     crew.close(WAIT)
@@ -131,7 +167,7 @@ def test_heirs_that_only_die_end_the_crawl():
 def test_a_member_that_can_not_be_replaced_ends_the_crawl(heir):
     one = FakeMember()
     crew, inbox = crew_of(one, heir, size=1)
-    one.done.put(None)
+    one.done.put(b"")
     assert isinstance(inbox.get(timeout=WAIT), Lost)
     error = inbox.get(timeout=WAIT)
     assert isinstance(error, FleetError)
@@ -142,7 +178,7 @@ def test_a_member_that_can_not_be_replaced_ends_the_crawl(heir):
 def test_an_heir_that_is_not_ready_when_the_crawl_ends_is_killed():
     one, heir = FakeMember(), FakeMember(ready=False)
     crew, inbox = crew_of(one, heir, size=1)
-    one.done.put(None)
+    one.done.put(b"")
     assert isinstance(inbox.get(timeout=WAIT), Lost)
     assert heir.asked.wait(WAIT)
     crew.close(WAIT)
@@ -154,7 +190,7 @@ def test_the_crawl_ends_when_patience_does():
         crew_of(FakeMember(ready=False), patience=0)
     one = FakeMember()
     crew, inbox = crew_of(one, FakeMember(ready=False), size=1, patience=0)
-    one.done.put(None)
+    one.done.put(b"")
     assert isinstance(inbox.get(timeout=WAIT), Lost)
     assert str(inbox.get(timeout=WAIT)) == "there are no members left, and none could be started in 0 s"
     crew.close(WAIT)

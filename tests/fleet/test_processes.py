@@ -174,14 +174,17 @@ def test_a_page_that_never_comes_back_is_quarantined_and_takes_no_other_page_wit
 A_CHILD_WITH_A_BUG = """
 from multiprocessing import Pipe
 from scrapekit import Spider
+from scrapekit.download import PoolStats
 from scrapekit.fleet import child
 from scrapekit.testing import SimulatedWeb
+class Downloader:
+    stats = PoolStats
 def bug(fleet, data):
     raise ValueError("http://user:hunter2@a.test/ \\x1b[31m")
 child.hand_out = bug
 ours, theirs = Pipe()
 ours.send_bytes(b"leases")
-child.serve(theirs, 1, lambda: (SimulatedWeb({}).worker(Spider()), None))
+child.serve(theirs, 1, lambda: (SimulatedWeb({}).worker(Spider()), Downloader()))
 """
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 
+from scrapekit.download import PoolStats
 from scrapekit.fleet.records import Forward, Logged
-from scrapekit.fleet.wire import decode_outcomes, encode
+from scrapekit.fleet.wire import decode_batch, encode
 from scrapekit.messages import Failed
 
 
@@ -27,8 +28,8 @@ def test_a_record_travels_beside_outcomes_and_is_said_where_it_arrives(caplog):
     one = sent(record("at %s \udc80", "http://a.test/", url="http://a.test/", status=404, host=object()))
     failed = Failed(id=1, error="DNSError", message="x")
     with caplog.at_level(logging.DEBUG):
-        assert decode_outcomes(encode([*one, failed])) == [failed]
-        assert decode_outcomes(encode(one)) == []
+        assert decode_batch(encode(([*one, failed], None))) == ([failed], None)
+        assert decode_batch(encode((one, PoolStats(opened=1)))) == ([], PoolStats(opened=1))
     said = caplog.records[0]
     assert len(caplog.records) == 2
     assert (said.name, said.levelname, said.getMessage()) == ("mine.own", "WARNING", "at http://a.test/ ?")

@@ -360,7 +360,7 @@ function pool(stats) {
   $("pool").hidden = !stats;
   if (!stats) return;
   pairs($("pool-rows"), [
-    ["Hosts with connections", whole.format(stats.pools)],
+    ["Pools, one a host and process", whole.format(stats.pools)],
     ["In use", `${whole.format(stats.in_use)} of ${whole.format(stats.maxsize)}`],
     ["Threads that wait for one", whole.format(stats.waiting)],
     ["Opened", whole.format(stats.opened)],
