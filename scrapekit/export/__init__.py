@@ -2,10 +2,11 @@
 
 from scrapekit.export.formats import Options, format_of
 from scrapekit.export.opener import is_table, scheme_of
-from scrapekit.export.output import open_output, resume_output
-from scrapekit.export.parts import Limits, part_path, segment_spool
+from scrapekit.export.output import check_kinds, open_output, resume_output
+from scrapekit.export.parts import Limits
 from scrapekit.export.rejected import rejected_beside, write_rejected
 from scrapekit.export.routes import Filter, is_routed, router_of
+from scrapekit.export.shelf import part_path, segment_spool
 from scrapekit.export.sink import Sink
 from scrapekit.export.tee import Tee, committed_of
 from scrapekit.export.verify import NOT_YET, groups_intact, parts_intact
@@ -17,6 +18,7 @@ __all__ = [
     "Options",
     "Sink",
     "Tee",
+    "check_kinds",
     "committed_of",
     "format_of",
     "groups_intact",

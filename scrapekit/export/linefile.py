@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import gzip
 import os
 import zlib
@@ -14,6 +15,7 @@ from typing import Any
 import msgspec
 
 from scrapekit.errors import OutputError, OutputMismatch
+from scrapekit.export.formats import refuse_other_formats
 from scrapekit.export.lines import TRAILER_SIZE, FileSink, GzipSink, StreamSink, mark_at, read_at
 from scrapekit.export.opener import Terms
 
@@ -94,6 +96,32 @@ def make_folder(folder: Path, *, fsync: bool) -> None:
         raise OutputError(f"{folder}: the folder can't be created: {_reason(error)}") from error
 
 
+def check_place(path: Path, terms: Terms) -> None:
+    """See to it that a file can be made there, in a format that is written. Raises OutputError."""
+    if terms.parents:
+        make_folder(path.parent, fsync=terms.fsync)
+    refuse_other_formats(path)
+    check_folder(path)
+    if not os.access(Path(os.path.realpath(path)).parent, os.W_OK):
+        raise OutputError(f"{path}: the output can't be opened: no file can be made in {path.parent}")
+
+
+def check_folder(path: Path) -> None:
+    """See to it that the folder is there that a file is to lie in. Raises OutputError."""
+    try:
+        folder = Path(os.path.realpath(path)).parent
+    except ValueError as error:  # a NUL in the path
+        raise _cannot_open(path, error) from error
+    if not folder.is_dir():
+        shown = folder if path.is_symlink() else path.parent
+        raise OutputError(f"{path}: the folder {shown} does not exist; create it first")
+
+
+def files_like(pattern: str) -> list[str]:
+    """The files that a pattern of :mod:`glob` finds and that are not empty."""
+    return [found for found in glob.iglob(pattern) if Path(found).stat().st_size]  # noqa: PTH207  (a whole path, perhaps absolute)
+
+
 @contextmanager
 def _closing_on_error(fd: int, path: Path) -> Iterator[None]:
     try:
@@ -118,7 +146,8 @@ def _open(path: Path, written: int = 0) -> int | StreamSink:
     except FileNotFoundError as error:
         if written:
             raise OutputMismatch(f"{path} is gone, but this job had written {written:,} bytes: {_ADVICE}") from error
-        raise OutputError(f"{path}: the folder {path.parent} does not exist; create it first") from error
+        check_folder(path)
+        raise _cannot_open(path, error) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise _cannot_open(path, error) from error
     return fd

@@ -5,15 +5,33 @@ from __future__ import annotations
 import re
 from hashlib import file_digest
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import msgspec
 from msgspec import Struct
 
 from scrapekit.errors import OutputMismatch
-from scrapekit.export.spool import sync
 
 _PACKED = {".gz", ".zst"}
+
+
+class Measure(NamedTuple):
+    """What is told of a file.
+
+    Args:
+        size: In bytes.
+        sha256: Of them, in hex.
+    """
+
+    size: int
+    sha256: str
+
+
+def measured(path: Path) -> Measure:
+    """That of a file, which is read. Raises OSError."""
+    with path.open("rb") as file:
+        digest = file_digest(file, "sha256").hexdigest()
+        return Measure(file.seek(0, 2), digest)
 
 
 class Part(Struct, frozen=True):
@@ -37,14 +55,6 @@ class Part(Struct, frozen=True):
     first: int
     last: int
 
-    @classmethod
-    def of(cls, number: int, path: Path, *, items: int, first: int) -> Self:
-        """That of a file, which is read. Raises OSError."""
-        with path.open("rb") as file:
-            digest = file_digest(file, "sha256").hexdigest()
-            size = file.seek(0, 2)
-        return cls(number, path.name, items, size, digest, first, first + items - 1)
-
 
 class Manifest(Struct, kw_only=True):
     """``NAME.manifest.json``, always replaced as a whole.
@@ -58,28 +68,16 @@ class Manifest(Struct, kw_only=True):
     parts: list[Part] = []
 
     @classmethod
-    def read(cls, path: Path) -> Self | None:
-        """The manifest that is there; None where none is.
-
-        Raises:
-            OutputMismatch: What is there is none.
-        """
+    def decoded(cls, data: bytes, name: str) -> Self:
+        """The manifest that a file holds; ``name`` is the file's. Raises OutputMismatch where it is none."""
         try:
-            return msgspec.json.decode(path.read_bytes(), type=cls)
-        except FileNotFoundError:
-            return None
-        except (OSError, msgspec.DecodeError) as error:
-            raise OutputMismatch(f"{path}: can't be read as a manifest: {error}") from error
+            return msgspec.json.decode(data, type=cls)
+        except msgspec.DecodeError as error:
+            raise OutputMismatch(f"{name}: can't be read as a manifest: {error}") from error
 
-    def write(self, path: Path, *, fsync: bool) -> None:
-        """Put it in the place of the old one. Raises OSError."""
-        new = path.with_name(f".{path.name}.part")
-        new.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n")
-        if fsync:
-            sync(new)
-        new.replace(path)
-        if fsync:
-            sync(path.parent)
+    def encoded(self) -> bytes:
+        """As a file has it."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
 
 
 def manifest_of(path: Path) -> Path:

@@ -60,6 +60,14 @@ class Opener(Protocol):
         """
         ...
 
+    def probe(self, target: str, terms: Terms) -> None:
+        """Find out whether an output could be opened that is not wanted yet. Raises OutputError where it could not."""
+        ...
+
+    def find(self, pattern: str) -> list[str]:
+        """What is there already, of outputs whose names a pattern of :mod:`glob` has, and can't be appended to."""
+        ...
+
 
 def scheme_of(target: str | Path) -> str:
     """The scheme of a URL, in lower case (RFC 3986, 3.1); empty for a path and for ``-``."""

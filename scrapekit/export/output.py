@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scrapekit.errors import OutputError
 from scrapekit.export.extras import need
 from scrapekit.export.formats import Options, format_of, refuse_other_formats
-from scrapekit.export.linefile import open_lines, resume_lines
+from scrapekit.export.linefile import check_place, files_like, open_lines, resume_lines
 from scrapekit.export.lines import FileSink, StreamSink
 from scrapekit.export.opener import Opener, Terms, is_table, scheme_of
 from scrapekit.export.parts import Limits, PartedFiles
+from scrapekit.export.shelf import PART, Folder, LocalFolder
 from scrapekit.export.sink import Sink
 from scrapekit.export.spool import SpooledFiles
 from scrapekit.safe import masked
@@ -92,9 +94,45 @@ def resume_output(
     return _parted(target, parts).resume(str(target), committed, terms, whole=whole)
 
 
+def check_kinds(
+    example: str, pattern: str, *, overwrite: bool = False, parents: bool = False, parts: Limits = _WHOLE
+) -> None:
+    """Find out now, not when the first item comes, whether an output with a file for each kind of items can be written.
+
+    Args:
+        example: Such a file, whose kind may be any.
+        pattern: All of them, for glob; ``{part}`` stays where parts have their numbers.
+        overwrite: As for :func:`open_output`. Where it is False, nothing may be there, but for tables, which take more:
+            after a crash nobody could tell what was there before from what this crawl had not committed.
+        parents: So is this.
+        parts: And this.
+
+    Raises:
+        OutputError: It can't.
+    """
+    opener = _parted(example, parts)
+    opener.probe(example, Terms(overwrite=overwrite, parents=parents))
+    if not overwrite and (old := opener.find(pattern)):
+        raise OutputError(
+            f"{min(old)}: one file for each kind of items can't be appended to: overwrite them with -O, or put {{job}} "
+            "into the path"
+        )
+
+
 def _parted(target: str | Path, parts: Limits) -> Opener:
     opener = opener_of(target)
-    return opener if parts == _WHOLE else PartedFiles(opener, parts)
+    return opener if parts == _WHOLE else PartedFiles(opener, parts, _folder_of(str(target)))
+
+
+def _folder_of(target: str) -> Folder:
+    """Where the parts of an output lie."""
+    if is_table(target) or PART not in target.rpartition("/")[2]:
+        raise OutputError(f"{masked(target)}: only files can be written in parts")
+    if not scheme_of(target):
+        return LocalFolder(Path(target).parent)
+    from scrapekit.export.remote import RemoteFolder  # noqa: PLC0415  (an extra)
+
+    return RemoteFolder(target)
 
 
 class LineFiles:
@@ -108,6 +146,14 @@ class LineFiles:
     def resume(self, target: str, committed: Mapping[str, Any], terms: Terms, *, whole: bool) -> FileSink | StreamSink:
         """See :func:`resume_lines`."""
         return resume_lines(target, committed, terms, whole=whole)
+
+    def probe(self, target: str, terms: Terms) -> None:
+        """The format and the folder."""
+        check_place(Path(target), terms)
+
+    def find(self, pattern: str) -> list[str]:
+        """Those that are not empty."""
+        return files_like(pattern)
 
 
 _LINES, _SPOOLED = LineFiles(), SpooledFiles()

@@ -1,13 +1,12 @@
 """Outputs in parts: files of so many items or bytes, each complete, and a manifest that says which are.
 
 A part is an output of its own, opened like any other; this room says when one ends and the next one begins. It ends
-with the item after which no other fits. Its file is made, and listed, only once that is committed, so whatever the
-manifest lists is final.
+with the item after which no other fits. Its file is made, sent where it lies elsewhere, and then listed, only once that
+is committed, so whatever the manifest lists is final. A kill between these is made good when the job goes on.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,9 +14,8 @@ from typing import Any, NamedTuple
 from scrapekit.errors import ExportError, OutputError, OutputMismatch
 from scrapekit.export.manifest import Manifest, Part, manifest_of
 from scrapekit.export.opener import Opener, Terms
+from scrapekit.export.shelf import PART, Folder, Shelf
 from scrapekit.export.sink import Sink
-
-PART = "{part}"
 
 
 class Limits(NamedTuple):
@@ -55,9 +53,11 @@ class Segment(NamedTuple):
     size: int = 0
     first: int = 1
 
-    def entry(self, path: Path) -> Part:
-        """What the manifest says of it, when its file is complete."""
-        return Part.of(self.number, path, items=self.items, first=self.first)
+    def entry(self, shelf: Shelf, sink: Sink) -> Part:
+        """What the manifest says of it, when its sink has finished its file."""
+        name = shelf.name(self.number)
+        measure = shelf.folder.measure(name, sink)
+        return Part(self.number, name, self.items, *measure, self.first, self.first + self.items - 1)
 
 
 class PartedFiles:
@@ -66,19 +66,21 @@ class PartedFiles:
     Args:
         opener: Opens one part.
         limits: When a part is full.
+        folder: Where the parts lie.
     """
 
-    def __init__(self, opener: Opener, limits: Limits) -> None:
+    def __init__(self, opener: Opener, limits: Limits, folder: Folder) -> None:
         self._opener = opener
         self._limits = limits
+        self._folder = folder
 
     def open(self, target: str, terms: Terms) -> PartedSink:
         """Begin with part 1, or behind the parts that are there."""
-        shelf = Shelf(target, self._opener, terms)
+        shelf = Shelf(target, self._folder, self._opener, terms)
         if terms.parents:
-            shelf.make_folder()
-        manifest = Manifest.read(shelf.manifest)
-        there = shelf.files()
+            self._folder.make(fsync=terms.fsync)
+        manifest = shelf.listed()
+        there = shelf.names()
         if manifest is None and there:
             raise OutputError(
                 f"{min(there.values())}: is in the way of the parts of {target}, and no manifest says whose it is: "
@@ -93,17 +95,17 @@ class PartedFiles:
                 )
             number = max((part.number for part in manifest.parts), default=0) + 1
         kept = [] if manifest is None or terms.overwrite else manifest.parts
-        old = [path for each, path in there.items() if each != number] if terms.overwrite else []
+        old = [name for each, name in there.items() if each != number] if terms.overwrite else []
         sink = shelf.open(number)
         return PartedSink(shelf, self._limits, Segment(number), sink, kept, old=old)
 
     def resume(self, target: str, committed: Mapping[str, Any], terms: Terms, *, whole: bool) -> PartedSink:
         """Go on in the part that was committed last; what came later goes, what is complete and not made is made."""
-        shelf = Shelf(target, self._opener, terms)
+        shelf = Shelf(target, self._folder, self._opener, terms)
         if "part" not in committed:
             raise OutputMismatch(f"{target} can't go on with this job's output, which was not in parts")
         segment = Segment(committed["part"], committed["items"], committed["size"], committed["first"])
-        manifest = Manifest.read(shelf.manifest)
+        manifest = shelf.listed()
         parts = [] if manifest is None else [part for part in manifest.parts if part.number < segment.number]
         sink = shelf.resume(segment.number, committed["at"], whole=whole)
         try:
@@ -112,9 +114,9 @@ class PartedFiles:
                     made = shelf.resume(number, at, whole=whole)
                     try:
                         made.finish()
+                        parts.append(Segment(number, items, size, first).entry(shelf, made))
                     finally:
                         made.close()
-                    parts.append(Segment(number, items, size, first).entry(shelf.path(number)))
             known = {part.number for part in parts}
             if lost := [number for number in range(committed["begin"], segment.number) if number not in known]:
                 raise OutputMismatch(
@@ -124,62 +126,18 @@ class PartedFiles:
         except BaseException:
             sink.close()
             raise
-        later = [path for number, path in shelf.files().items() if number > segment.number]
+        later = [name for number, name in shelf.names().items() if number > segment.number]
         return PartedSink(shelf, self._limits, segment, sink, parts, old=later, begin=committed["begin"])
 
+    def probe(self, target: str, terms: Terms) -> None:
+        """As that of a part."""
+        self._opener.probe(target.replace(PART, "00001"), terms)
 
-class Shelf:
-    """Where the parts of an output lie.
-
-    Args:
-        target: Their path, with ``{part}`` in the name of the file.
-        opener: Opens one part.
-        terms: Of the output.
-    """
-
-    def __init__(self, target: str, opener: Opener, terms: Terms) -> None:
-        path = Path(target)
-        if "://" in target or target == "-" or PART not in path.name:
-            raise OutputError(f"{target}: only files here can be written in parts")
-        self.target = target
-        self.manifest = manifest_of(path)
-        self.fsync = terms.fsync
-        self._opener = opener
-        self._terms = terms
-        before, after = map(re.escape, path.name.split(PART, 1))
-        self._is_part = re.compile(rf"{before}(\d{{5,}}){after}").fullmatch
-
-    def path(self, number: int) -> Path:
-        """The file of a part."""
-        return part_path(self.target, number)
-
-    def files(self) -> dict[int, Path]:
-        """The files that are there, by the numbers of the parts."""
-        folder = self.manifest.parent
-        if not folder.is_dir():
-            return {}
-        found = ((self._is_part(path.name), path) for path in sorted(folder.iterdir()))
-        return {int(match[1]): path for match, path in found if match}
-
-    def open(self, number: int) -> Sink:
-        """Begin a part; what is there is written over."""
-        return self._opener.open(str(self.path(number)), self._part_terms(number))
-
-    def resume(self, number: int, committed: Mapping[str, Any], *, whole: bool) -> Sink:
-        """Go on with a part."""
-        return self._opener.resume(str(self.path(number)), committed, self._part_terms(number), whole=whole)
-
-    def make_folder(self) -> None:
-        """Make the folder that they lie in."""
-        from scrapekit.export.linefile import make_folder  # noqa: PLC0415  (files know nothing of parts)
-
-        make_folder(self.manifest.parent, fsync=self._terms.fsync)
-
-    def _part_terms(self, number: int) -> Terms:
-        spool = self._terms.spool
-        return self._terms._replace(
-            overwrite=True, parents=False, spool=None if spool is None else segment_spool(spool, number)
-        )
+    def find(self, pattern: str) -> list[str]:
+        """Parts and manifests."""
+        where, slash, name = pattern.rpartition("/")
+        manifest = f"{where}{slash}{manifest_of(Path(name)).name}"
+        return [*self._opener.find(pattern.replace(PART, "*")), *self._opener.find(manifest)]
 
 
 class PartedSink:
@@ -203,7 +161,7 @@ class PartedSink:
         sink: Sink,
         parts: Sequence[Part],
         *,
-        old: Sequence[Path] = (),
+        old: Sequence[str] = (),
         begin: int | None = None,
     ) -> None:
         self.name = shelf.target
@@ -254,7 +212,7 @@ class PartedSink:
         self._guarded(self._remove_old)
         for segment, sink in self._sealed:
             sink.finish()
-            self._parts.append(self._entry(segment))
+            self._parts.append(self._entry(segment, sink))
         if self._sealed or not self._listed:
             self._list(self._parts, complete=False)
         sealed, self._sealed = self._sealed, []
@@ -266,9 +224,9 @@ class PartedSink:
         last: list[Part] = []
         if self._segment.items:
             self._sink.finish()
-            last = [self._entry(self._segment)]
+            last = [self._entry(self._segment, self._sink)]
         else:
-            self._guarded(lambda: self._shelf.path(self._segment.number).unlink(missing_ok=True))
+            self._guarded(lambda: self._shelf.folder.remove(self._shelf.name(self._segment.number)))
         self._list([*self._parts, *last], complete=True)
 
     def close(self) -> None:
@@ -276,21 +234,21 @@ class PartedSink:
         for sink in self._open_sinks():
             sink.close()
 
-    def _entry(self, segment: Segment) -> Part:
-        made: Part = self._guarded(lambda: segment.entry(self._shelf.path(segment.number)))
+    def _entry(self, segment: Segment, sink: Sink) -> Part:
+        made: Part = self._guarded(lambda: segment.entry(self._shelf, sink))
         return made
 
     def _open_sinks(self) -> list[Sink]:
         return [*(sink for _, sink in self._sealed), self._sink]
 
     def _remove_old(self) -> None:
-        for path in self._old:
-            path.unlink(missing_ok=True)
+        for name in self._old:
+            self._shelf.folder.remove(name)
         self._old = ()
 
     def _list(self, parts: Sequence[Part], *, complete: bool) -> None:
         manifest = Manifest(parts=sorted(parts, key=lambda part: part.number), complete=complete)
-        self._guarded(lambda: manifest.write(self._shelf.manifest, fsync=self._shelf.fsync))
+        self._guarded(lambda: self._shelf.list(manifest))
         self._listed = not complete
 
     def _guarded(self, act: Callable[[], Any]) -> Any:
@@ -298,13 +256,3 @@ class PartedSink:
             return act()
         except OSError as error:
             raise ExportError(f"{self.name}: can't be written: {error.strerror or error}") from error
-
-
-def part_path(target: str, number: int) -> Path:
-    """The file of a part. Pure."""
-    return Path(target.replace(PART, f"{number:05}"))
-
-
-def segment_spool(spool: Path, number: int) -> Path:
-    """Where the lines of a part lie until its file is made. Pure."""
-    return spool.with_name(f"{spool.stem}-{number:05}{spool.suffix}")

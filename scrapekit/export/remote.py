@@ -1,4 +1,4 @@
-"""Files elsewhere, by fsspec: the lines lie here until the crawl has ended, then the whole file is sent.
+"""Files elsewhere, by fsspec: the lines lie here until the crawl or the part has ended, then the whole file is sent.
 
 It needs the extra, so only those who write to a URL load it.
 """
@@ -18,7 +18,9 @@ from scrapekit.errors import ExportError, OutputError
 from scrapekit.export.formats import refuse_other_formats, whole_format_of
 from scrapekit.export.linefile import open_lines, resume_lines
 from scrapekit.export.lines import FileSink
+from scrapekit.export.manifest import Measure, measured
 from scrapekit.export.opener import Terms
+from scrapekit.export.sink import Sink
 from scrapekit.export.spool import SpooledSink
 from scrapekit.safe import masked
 
@@ -57,6 +59,8 @@ class RemoteFile:
             raise OutputError(f"{self.name}: the output can't be opened: {_reason(error)}") from error
         protocol = self._fs.protocol
         self._protocols = {protocol} if isinstance(protocol, str) else set(protocol)
+        if self._protocols & _STORES and "/" not in self._path.strip("/"):
+            raise OutputError(f"{self.name}: names no file: after the bucket comes the path of one")
 
     def check(self, *, overwrite: bool, parents: bool) -> None:
         """Find out now, not after hours, whether it can be reached and written. Raises OutputError."""
@@ -73,6 +77,52 @@ class RemoteFile:
                 f"{self.name}: can't be appended to, it is sent whole at the end of a crawl: overwrite it with -O, or "
                 "take another name"
             )
+
+    def make_folder(self) -> None:
+        """Make the folder that it is to lie in, but for stores, which have none. Raises OutputError."""
+        if self._protocols & _STORES:
+            return
+        try:
+            self._fs.makedirs(self._path.rpartition("/")[0], exist_ok=True)
+        except Exception as error:
+            raise OutputError(f"{self.name}: the folder can't be created: {_reason(error)}") from error
+
+    def find(self) -> list[str]:
+        """Which files there are, where the URL is a pattern. Raises OutputError."""
+        try:
+            self._fs.invalidate_cache()
+            return [str(path) for path in self._fs.glob(self._path)]
+        except Exception as error:
+            raise OutputError(f"{self.name}: the output can't be opened: {_reason(error)}") from error
+
+    def names_beside(self) -> list[str]:
+        """The files in its folder. Raises OutputError."""
+        try:
+            self._fs.invalidate_cache()
+            found = self._fs.ls(self._path.rpartition("/")[0], detail=False)
+        except FileNotFoundError:
+            return []
+        except Exception as error:
+            raise OutputError(f"{self.name}: the folder can't be read: {_reason(error)}") from error
+        return [str(path).rstrip("/").rpartition("/")[2] for path in found]
+
+    def read(self) -> bytes | None:
+        """What it holds; None where it is not there. Raises OutputError."""
+        try:
+            return bytes(self._fs.cat_file(self._path))
+        except FileNotFoundError:
+            return None
+        except Exception as error:
+            raise OutputError(f"{self.name}: can't be read: {_reason(error)}") from error
+
+    def remove(self) -> None:
+        """Delete it, if it is there. Raises ExportError."""
+        try:
+            self._fs.rm_file(self._path)
+        except FileNotFoundError:
+            pass
+        except Exception as error:
+            raise ExportError(f"{self.name}: can't be removed: {_reason(error)}") from error
 
     def send(self, file: Path) -> None:
         """Send a file, so that whoever looks sees the old one or the whole new one. Raises ExportError."""
@@ -94,13 +144,61 @@ class RemoteFile:
             raise ExportError(f"{self.name}: can't be sent: {_reason(error)}") from error
 
 
+class RemoteFolder:
+    """A :class:`~scrapekit.export.shelf.Folder` of a file system of fsspec.
+
+    Args:
+        url: Of a file in it.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rpartition("/")[0]
+
+    def make(self, *, fsync: bool) -> None:  # noqa: ARG002  (as below)
+        """Where there are folders."""
+        self._file("x").make_folder()
+
+    def names(self) -> list[str]:
+        """As the file system lists them, which may know them from before."""
+        return self._file("x").names_beside()
+
+    def read(self, name: str) -> bytes | None:
+        """All of it."""
+        return self._file(name).read()
+
+    def write(self, name: str, data: bytes, *, fsync: bool) -> None:  # noqa: ARG002  (what a store takes is there)
+        """As any file is sent."""
+        with tempfile.TemporaryDirectory(prefix="scrapekit-") as folder:
+            file = Path(folder, name)
+            file.write_bytes(data)
+            self._file(name).send(file)
+
+    def remove(self, name: str) -> None:
+        """By its name."""
+        self._file(name).remove()
+
+    def measure(self, name: str, sink: Sink) -> Measure:  # noqa: ARG002  (the sink says it)
+        """As it was when it was sent."""
+        assert isinstance(sink, RemoteSink)
+        assert sink.sent is not None
+        return sink.sent
+
+    def _file(self, name: str) -> RemoteFile:
+        return RemoteFile(f"{self._url}/{name}")
+
+
 class RemoteSink:
     """Lines to a spool, as safe there as in any :class:`FileSink`, and at :meth:`finish` to a file elsewhere.
 
     Args:
         spool: The lines, and at the end the file in the format that was asked for.
         remote: Where it is sent.
+
+    Attributes:
+        sent: What was, once it is.
     """
+
+    sent: Measure | None = None
 
     def __init__(self, spool: SpooledSink, remote: RemoteFile) -> None:
         self.name = remote.name
@@ -122,7 +220,9 @@ class RemoteSink:
         file = Path(self._spool.name)
         try:
             self._spool.finish()
+            sent = measured(file)
             self._remote.send(file)
+            self.sent = sent
         finally:
             with suppress(OSError):  # a file too much does no harm
                 file.unlink(missing_ok=True)
@@ -143,6 +243,14 @@ class RemoteFiles:
         remote = RemoteFile(target)
         assert terms.spool is not None, "only a job can be resumed"
         return _sink(terms, terms.spool, resume_lines(str(terms.spool), committed, terms, whole=whole), remote)
+
+    def probe(self, target: str, terms: Terms) -> None:
+        """Whether it can be reached."""
+        RemoteFile(target).check(overwrite=True, parents=terms.parents)
+
+    def find(self, pattern: str) -> list[str]:
+        """As the file system finds them."""
+        return [f"{masked(pattern)} ({path})" for path in RemoteFile(pattern).find()]
 
 
 def _sink(terms: Terms, spool: Path, lines: Any, remote: RemoteFile) -> RemoteSink:

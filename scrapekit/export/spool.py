@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from scrapekit.errors import ExportError, OutputError
 from scrapekit.export.formats import Format, Options, format_of, refuse_other_formats
-from scrapekit.export.linefile import make_folder, open_lines, resume_lines
+from scrapekit.export.linefile import check_place, files_like, open_lines, resume_lines
 from scrapekit.export.lines import FileSink
 from scrapekit.export.opener import Terms
 
@@ -20,9 +21,7 @@ class SpooledFiles:
     def open(self, target: str, terms: Terms) -> SpooledSink:
         """Open the spool, and find out now, not after hours, whether the file can be made."""
         path = Path(target)
-        if terms.parents:
-            make_folder(path.parent, fsync=terms.fsync)
-        refuse_other_formats(path)
+        check_place(path, terms)
         _check_target(path, overwrite=terms.overwrite)
         return _spooled(path, open_lines(str(terms.spool or _beside(path)), Terms(True, fsync=terms.fsync)), terms)
 
@@ -31,6 +30,14 @@ class SpooledFiles:
         path = Path(target)
         refuse_other_formats(path)
         return _spooled(path, resume_lines(str(terms.spool or _beside(path)), committed, terms, whole=whole), terms)
+
+    def probe(self, target: str, terms: Terms) -> None:
+        """The format and the folder."""
+        check_place(Path(target), terms)
+
+    def find(self, pattern: str) -> list[str]:
+        """Those that are not empty."""
+        return files_like(pattern)
 
 
 def _spooled(path: Path, lines: Any, terms: Terms) -> SpooledSink:
@@ -74,16 +81,10 @@ class SpooledSink:
         Raises:
             ExportError: It can't be written. The spool stays, so that it can be tried again.
         """
-        part = self._path.with_name(f".{self._path.name}.part")
         end = self._spool.position()["offset"]
         try:
-            with self._format.opened(part) as file:
+            with replace_with(self._path, fsync=self._fsync) as part, self._format.opened(part) as file:
                 self._format.write(lambda: self._lines(end), file, self._options)
-            if self._fsync:
-                sync(part)
-            part.replace(self._path)
-            if self._fsync:
-                sync(self._path.parent)
         except OSError as error:
             raise ExportError(f"{self._path}: can't be written: {error.strerror or error}") from error
 
@@ -101,6 +102,27 @@ class SpooledSink:
                 if left < 0:
                     return
                 yield line[:-1]
+
+
+@contextmanager
+def replace_with(path: Path, *, fsync: bool) -> Iterator[Path]:
+    """A file that takes the place of ``path`` when it is whole; where that fails, it goes. Raises OSError.
+
+    What a symbolic link leads to is replaced, not the link.
+    """
+    path = Path(os.path.realpath(path))
+    new = path.with_name(f".{path.name}.part")
+    try:
+        yield new
+        if fsync:
+            sync(new)
+        new.replace(path)
+    except BaseException:
+        with suppress(OSError):  # the first error is the one to tell; half a file would only fill the disk
+            new.unlink(missing_ok=True)
+        raise
+    if fsync:
+        sync(path.parent)
 
 
 def sync(path: Path) -> None:
@@ -132,7 +154,3 @@ def _check_target(path: Path, *, overwrite: bool) -> None:
             f"{path}: can't be appended to, {path.suffix} is made whole at the end of a crawl: "
             "overwrite it with -O, or take another name, or .jsonl"
         )
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: the folder {path.parent} does not exist; create it first")
-    if not os.access(path.parent, os.W_OK):
-        raise OutputError(f"{path}: the output can't be opened: no file can be made in {path.parent}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -191,8 +192,8 @@ class Jobs:
             if record.created > job.record.created and own & self._resolved(record.exclusive)
         ]
 
-    def _resolved(self, paths: Sequence[str]) -> set[Path]:
-        return {(self._root / path).resolve() for path in paths if path != "-"}
+    def _resolved(self, paths: Sequence[str]) -> set[str]:
+        return {os.path.realpath(self._root / path) for path in paths if path != "-"}
 
     def _refuse_the_same(self, paths: Sequence[str]) -> None:
         for number, path in enumerate(paths):
@@ -239,7 +240,9 @@ class Jobs:
         if output != "-" and (at_the_end or path.is_file()):
             for job, record in self._unfinished():
                 if any(
-                    theirs.resolve() == path.resolve() if at_the_end else theirs.exists() and theirs.samefile(path)
+                    os.path.realpath(theirs) == os.path.realpath(path)
+                    if at_the_end
+                    else theirs.exists() and theirs.samefile(path)
                     for theirs in (self._root / each for each in record.paths if each != "-")
                 ):
                     yield job

@@ -6,6 +6,7 @@ import re
 import string
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import takewhile
 
 from msgspec.structs import replace
 
@@ -51,6 +52,12 @@ def file_name(path: str, item: str = "{item}", part: str = "{part}") -> str:
     return path.format(item=item, part=part)
 
 
+def example_name(path: str) -> str:
+    """A file such as those that kinds of items have, in a folder that is not of one kind. Pure."""
+    *folders, name = path.split("/")
+    return file_name("/".join([*takewhile(lambda folder: "{item}" not in folder, folders), name]), "Item")
+
+
 def filters_of(outputs: Sequence[OutputSettings]) -> list[Filter]:
     """Which items each output takes. Pure."""
     return [
@@ -63,7 +70,7 @@ def _filled(template: str, values: dict[str, str]) -> str:
     try:
         path_template(template)
     except ValueError as error:
-        raise OutputError(f"{template}: {str(error).removeprefix('must be ')}") from error
+        raise OutputError(f"{template or 'the output'}: {str(error).removeprefix('must be ')}") from error
     filled = ""
     for text, name, _, _ in string.Formatter().parse(template):
         filled += text.replace("{", "{{").replace("}", "}}")

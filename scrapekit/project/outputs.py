@@ -11,21 +11,23 @@ from typing import Any, Protocol, Self
 from msgspec.structs import replace
 
 from scrapekit.engine import Frontier
-from scrapekit.errors import OutputError, OutputMismatch
+from scrapekit.errors import OutputMismatch
 from scrapekit.export import (
     Filter,
     Limits,
     Options,
     Sink,
     Tee,
+    check_kinds,
     committed_of,
     is_routed,
+    is_table,
     open_output,
     rejected_beside,
     resume_output,
     write_rejected,
 )
-from scrapekit.project.naming import file_name, filters_of
+from scrapekit.project.naming import example_name, file_name, filters_of
 from scrapekit.settings import ExportSettings, OutputSettings
 
 _FORMAT_KEYS = ("fields", "spreadsheet_safe", "parquet_compression", "max_outage")
@@ -98,7 +100,7 @@ class Outputs:
         if position is not None and begun != {key for key in committed if not key[1]}:
             raise OutputMismatch("the outputs of this job are not those that it has written to: start a new crawl")
         if position is None:
-            self._refuse_to_append_by_kind(filters)
+            self._check_kinds(filters)
         whole = frontier.get("ended", False)
         with ExitStack() as opened:
             sinks: dict[tuple[int, str], Sink] = {}
@@ -114,7 +116,7 @@ class Outputs:
         self.items = Tee(
             sinks,
             routed=is_routed(filters),
-            opened=lambda number, kind: self._open(number, kind, overwrite=True),
+            opened=self._open_kind,
             before=committed,
         )
         """Where items go."""
@@ -130,7 +132,7 @@ class Outputs:
         return open_output(
             file_name(output.path, kind),
             overwrite=overwrite or output.overwrite,
-            parents=self._parents,
+            parents=self._parents or "{item}" in output.path.rpartition("/")[0],
             fsync=self._fsync,
             spool=self._spool(number, kind),
             options=_options(output),
@@ -152,17 +154,21 @@ class Outputs:
     def _spool(self, number: int, kind: str) -> Path | None:
         return None if self._job is None else spool_of(self._job.spool_path, number, kind)
 
-    def _refuse_to_append_by_kind(self, filters: Sequence[Filter]) -> None:
-        """Which of its files an output will write is not known yet, so what is there must not be what it can't cut."""
+    def _open_kind(self, number: int, kind: str) -> Sink:
+        """The file of a kind of items that has come for the first time: what is in it is not committed."""
+        # A table knows which rows are, and whose.
+        return self._open(number, kind, overwrite=not is_table(self._outputs[number].path))
+
+    def _check_kinds(self, filters: Sequence[Filter]) -> None:
         for output, each in zip(self._outputs, filters, strict=True):
-            if not each.by_kind or output.overwrite:
-                continue
-            for old in glob.iglob(file_name(glob.escape(output.path), "*")):  # noqa: PTH207  (a whole path, perhaps absolute)
-                if Path(old).stat().st_size:
-                    raise OutputError(
-                        f"{old}: the files of {file_name(output.path)} can't be appended to: overwrite them with -O, "
-                        "or put {job} into the path"
-                    )
+            if each.by_kind:
+                check_kinds(
+                    example_name(output.path),
+                    file_name(glob.escape(output.path), "*"),
+                    overwrite=output.overwrite,
+                    parents=self._parents,
+                    parts=limits_of(output),
+                )
 
     def write_rejected(self) -> str:
         """Write the items that were rejected in all runs; the path of the file, empty where there is none."""

@@ -223,7 +223,7 @@ def path_template(value: str) -> str:
         fields = [part[1:] for part in string.Formatter().parse(value) if part[1] is not None]
     except ValueError as error:  # a brace that is not closed
         raise ValueError(f"has a brace out of place: {value!r} (write {{{{ for a plain one)") from error
-    if not value.strip():
+    if not value.strip() or "\0" in value:
         raise ValueError(f"must be a path, not {value!r}")
     for name, form, conversion in fields:
         if name not in PLACEHOLDERS or form or conversion:

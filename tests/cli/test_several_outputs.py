@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -211,9 +213,66 @@ def test_files_by_kind_of_items_are_begun_anew_or_not_at_all(project, site):
         assert project.urls("dict.jsonl") == ALL
     refused = crawl(project, site.url, "-o", "{item}.jsonl")
     assert refused.code == 2
-    assert "dict.jsonl: the files of {item}.jsonl can't be appended to: overwrite them with -O" in refused.err
+    assert "dict.jsonl: one file for each kind of items can't be appended to: overwrite them with -O" in refused.err
     (project.folder / "dict.jsonl").write_text("")
     assert crawl(project, site.url, "-o", "{item}.jsonl").code == 0
+    elsewhere = f"file://{project.folder}/{{item}}.jsonl"
+    refused = crawl(project, site.url, "-o", elsewhere)
+    assert refused.code == 2
+    assert "dict.jsonl): one file for each kind of items can't be appended to" in refused.err
+    assert crawl(project, site.url, "-O", elsewhere).code == 0
+    four = ("-s", "export.parts.items=4")
+    assert crawl(project, site.url, "-o", "parts-{item}.csv", *four).code == 0
+    (project.folder / "parts-dict-00001.csv").unlink()  # loaded elsewhere
+    for gone in ("parts-dict-00002.csv", "parts-dict-00003.csv", ""):
+        refused = crawl(project, site.url, "-o", "parts-{item}.csv", *four)
+        assert refused.code == 2
+        assert "one file for each kind of items can't be appended to" in refused.err
+        (project.folder / (gone or "parts-dict.manifest.json")).unlink()
+    assert crawl(project, site.url, "-o", "parts-{item}.csv", *four).code == 0
+    assert crawl(project, site.url, "-o", "of/{item}/all.jsonl").code == 2
+    (project.folder / "of").mkdir()
+    assert crawl(project, site.url, "-o", "of/{item}/all.jsonl").code == 0
+    assert project.urls("of/dict/all.jsonl") == ALL
+
+
+def test_tables_by_kind_of_items_get_more_rows_or_are_emptied(project, site):
+    table = "sqlite:///items.db?table={item}"
+    for option, count in (("-o", 9), ("-o", 18), ("-O", 9)):
+        assert crawl(project, site.url, option, table).code == 0
+        with closing(sqlite3.connect(project.folder / "items.db")) as db:
+            assert db.execute('SELECT count(*), count(DISTINCT url) FROM "dict"').fetchone() == (count, 9)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("no/{item}.jsonl", "no/Item.jsonl: the folder no does not exist; create it first"),
+        ("no/{item}.csv", "no/Item.csv: the folder no does not exist; create it first"),
+        ("{item}.xlsx", "Item.xlsx: .xlsx is not available"),
+        ("nosuch://a/{item}.jsonl", "nosuch://a/Item.jsonl: the output can't be opened: Protocol not known: nosuch"),
+        ("sqlite:///no/items.db?table={item}", "does not exist; create it first"),
+        ("sqlite:///spiders?table={item}", "the database can't be used: unable to open database file"),
+    ],
+)
+def test_what_kinds_of_items_could_not_be_written_to_is_said_at_the_start(project, site, path, said):
+    ended = crawl(project, site.url, "-o", path)
+    assert ended.code == 2
+    assert said in ended.err
+    assert not project.jobs
+
+
+def test_a_link_that_leads_nowhere_is_said(project, site):
+    (project.folder / "loop.jsonl").symlink_to("loop.jsonl")
+    (project.folder / "far.jsonl").symlink_to("far/away.jsonl")
+    assert "loop.jsonl: the output can't be opened: Too many levels" in crawl(project, site.url, "-O", "loop.jsonl").err
+    ended = crawl(project, site.url, "-O", "far.jsonl")
+    assert f"far.jsonl: the folder {project.folder / 'far'} does not exist" in ended.err
+    (project.folder / "far").mkdir()
+    (project.folder / "far.csv").symlink_to("far/away.csv")
+    assert crawl(project, site.url, "-O", "far.csv").code == 0
+    assert len(rows(project.folder / "far" / "away.csv")) == 9
+    assert "scrapekit: error: the output: a path, not ''" in crawl(project, site.url, "-O", "").err
 
 
 TWO = """
@@ -308,7 +367,7 @@ def test_parts_of_a_job_go_on_and_more_may_be_appended(project, site):
     [
         ("a-{part}.csv", "{}", "{part} is for outputs in parts: set parts.items or parts.size of this one"),
         ("{part}/a.csv", "{items: 1}", "{part} must stand in the name of the file, not in that of a folder"),
-        ("-", "{items: 1}", "-: only files here can be written in parts"),
+        ("-", "{items: 1}", "-: only files can be written in parts"),
         ("a.csv", "{size: big}", "settings.yaml:1: export.outputs.1.parts.size must be a size from 1 byte to 1TiB"),
         ("a.csv", "{item: 1}", "settings.yaml:1: unknown key 'export.outputs.1.parts.item'"),
     ],

@@ -128,6 +128,7 @@ def test_each_way_a_path_is_unusable_is_one_line(tmp_path):
         "": "is a folder",
         tmp_path / "file" / "x": "Not a directory",
         "nul\0byte": "null (?:byte|character)",
+        "nul\0byte.csv": "null (?:byte|character)",
         tmp_path / ("n" * 300): "too long",
     }.items():
         with pytest.raises(OutputError, match=message) as caught:

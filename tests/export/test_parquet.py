@@ -201,6 +201,7 @@ def test_a_disk_that_is_full_is_an_export_error(tmp_path):
     with pytest.raises(ExportError, match=r"x\.parquet: can't be written: No space left on device"):
         sink.finish()
     sink.close()
+    assert {path.name for path in tmp_path.iterdir()} == {"items.jsonl"}  # half a file would only keep the disk full
     assert (tmp_path / "items.jsonl").read_bytes() == b'{"a":1}\n'
 
 

@@ -190,7 +190,7 @@ def test_what_the_parts_may_not_be_put_to_is_refused(tmp_path):
     with pytest.raises(OutputMismatch, match="can't be read as a manifest"):
         resumed(tmp_path, "out-{part}.jsonl", position)
     for target in ("-", tmp_path / "out.jsonl"):
-        with pytest.raises(OutputError, match="only files here can be written in parts"):
+        with pytest.raises(OutputError, match="only files can be written in parts"):
             open_output(target, parts=THREE)
 
 

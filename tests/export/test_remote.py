@@ -10,6 +10,8 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
 import fsspec
@@ -38,7 +40,7 @@ class Troubled(MemoryFileSystem):
     protocol = "troubled"
     store: dict = {}
     pseudo_dirs = [""]
-    fails: list = []  # names of what is to fail, once each
+    fails: list = []  # what is to fail, once each, for any file or for one
     done: list = []
 
     @classmethod
@@ -47,8 +49,8 @@ class Troubled(MemoryFileSystem):
 
     def _step(self, name, path):
         self.done.append((name, path))
-        if name in self.fails:
-            self.fails.remove(name)
+        if failing := {name, f"{name} {path.rpartition('/')[2]}"} & {*self.fails}:
+            self.fails.remove(failing.pop())
             raise OSError(f"no {name} today\nsecret line at troubled://user:hidden@host")
 
     def put_file(self, lpath, rpath, **kwargs):
@@ -179,10 +181,11 @@ def test_a_store_where_uploads_show_when_they_are_complete_gets_it_in_one_go(mon
         ("nosuch://x/y.jsonl", "the output can't be opened: Protocol not known: nosuch"),
         ("hdfs://x/y.jsonl", "the output can't be opened|needs a library"),
         ("gs://x/y.jsonl", "gs:// needs a library that is not installed here: .*gcsfs"),
+        ("s3://b.jsonl", "names no file|needs a library"),
         ("memory://b/x.xlsx", r"\.xlsx is not available"),
         ("file:///no/such/folder/x.jsonl", "the folder /no/such/folder does not exist; create it first"),
     ],
-    ids=["the web", "a typo", "hdfs", "no library", "no format", "no folder"],
+    ids=["the web", "a typo", "hdfs", "no library", "no path", "no format", "no folder"],
 )
 def test_what_can_not_be_used_is_one_line_at_the_start(url, said, temporary):
     with pytest.raises(OutputError, match=said) as caught:
@@ -192,10 +195,148 @@ def test_what_can_not_be_used_is_one_line_at_the_start(url, said, temporary):
     assert not list(temporary.iterdir())
 
 
-def test_parts_of_a_file_elsewhere_are_refused_at_the_start(temporary):
-    with pytest.raises(OutputError, match="only files here can be written in parts"):
-        open_output("memory://b/x-{part}.jsonl", parts=Limits(items=2))
+THREE = Limits(items=3)
+
+
+def numbered(*numbers):
+    return [b'{"n":%d}' % number for number in numbers]
+
+
+def commit(sink, *numbers):
+    """As the engine does: the position that is stored, as it is read again."""
+    sink.append(numbered(*numbers))
+    sink.flush()
+    position = json.loads(json.dumps(sink.position()))
+    sink.committed()
+    return position
+
+
+def first_of(line):
+    return next(iter(json.loads(line).values()))
+
+
+def parts(fs, folder):
+    """What the listed parts hold, each of which is as the manifest says; and whether all are there."""
+    manifest = json.loads(fs.cat_file(f"{folder}/out.manifest.json"))
+    found = []
+    for number, part in enumerate(manifest["parts"], 1):
+        content = fs.cat_file(f"{folder}/{part['file']}")
+        assert (part["bytes"], part["sha256"]) == (len(content), sha256(content).hexdigest())
+        if ".gz" in part["file"]:
+            content = gzip.decompress(content)
+        lines = content.splitlines()
+        items = [int(row) for row in lines[1:]] if ".csv" in part["file"] else [first_of(line) for line in lines]
+        found.append(items)
+        assert (part["number"], part["items"]) == (number, len(items)) == (number, part["last"] - part["first"] + 1)
+    listed = {part["file"] for part in manifest["parts"]} | {"out.manifest.json"}
+    assert listed == {path.rpartition("/")[2] for path in fs.ls(folder, detail=False)}
+    return found, manifest["complete"]
+
+
+@pytest.mark.parametrize("name", ["out-{part}.jsonl", "out-{part}.csv.gz"])
+def test_a_part_elsewhere_is_sent_when_it_is_complete_and_then_listed(name, tmp_path, temporary):
+    for url in (f"memory://b/c/{name}", f"file://{tmp_path}/c/{name}"):
+        fs, path = fsspec.core.url_to_fs(url)
+        folder = path.rpartition("/")[0]
+        for numbers, options, whole in (
+            (range(1, 8), {}, [[1, 2, 3], [4, 5, 6], [7]]),
+            (range(8, 10), {}, [[1, 2, 3], [4, 5, 6], [7], [8, 9]]),
+            (range(1, 5), {"overwrite": True}, [[1, 2, 3], [4]]),
+        ):
+            sink = open_output(url, parts=THREE, parents=True, **options)
+            commit(sink, *numbers)
+            assert parts(fs, folder) == (whole[:-1], False)
+            sink.finish()
+            sink.close()
+            assert parts(fs, folder) == (whole, True)
     assert not list(temporary.iterdir())
+
+
+def opened(tmp_path, name="out-{part}.csv", **options):
+    return open_output(f"troubled://b/c/{name}", parts=THREE, spool=tmp_path / "items.jsonl", **options)
+
+
+def resumed(tmp_path, position):
+    return resume_output("troubled://b/c/out-{part}.csv", position, parts=THREE, spool=tmp_path / "items.jsonl")
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["put .out-00001.csv.part", "mv out-00001.csv", "put .out.manifest.json.part", "mv out.manifest.json"],
+)
+def test_a_part_that_could_not_be_sent_or_listed_is_by_the_next_run(tmp_path, step):
+    fs = Troubled()
+    sink = opened(tmp_path)
+    commit(sink)
+    sink.append(numbered(1, 2, 3, 4))
+    position = json.loads(json.dumps(sink.position()))
+    Troubled.fails.append(step)
+    with pytest.raises(ExportError, match=r"troubled://b/c/out\S+: can't be sent: no (put|mv) today"):
+        sink.committed()
+    sink.close()
+    assert not any(path.endswith(".part") for path in fs.find("b"))
+    again = resumed(tmp_path, position)
+    commit(again, 5, 6, 7)
+    again.finish()
+    again.close()
+    assert parts(fs, "/b/c") == ([[1, 2, 3], [4, 5, 6], [7]], True)
+
+
+def test_parts_elsewhere_begin_at_the_committed_position_again(tmp_path):
+    sink = opened(tmp_path)
+    commit(sink, 1, 2, 3, 4)
+    position = commit(sink, 5)
+    sink.append(numbered(90, 91, 92, 93))
+    sink.close()
+    again = resumed(tmp_path, position)
+    commit(again, 6, 7)
+    again.finish()
+    again.close()
+    assert parts(Troubled(), "/b/c") == ([[1, 2, 3], [4, 5, 6], [7]], True)
+
+
+def test_a_folder_elsewhere_that_can_not_be_read_is_said_at_the_start(tmp_path, monkeypatch):
+    with closing(opened(tmp_path)) as sink:
+        position = commit(sink, 1, 2, 3, 4)
+
+    def no(*_, **__):
+        raise OSError("no list today")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Troubled, "cat_file", no)
+        with pytest.raises(OutputError, match="^troubled://b/c/out.manifest.json: can't be read: no list today$"):
+            resumed(tmp_path, position)
+    with monkeypatch.context() as patch:
+        patch.setattr(Troubled, "ls", no)
+        with pytest.raises(OutputError, match="the folder can't be read: no list today"):
+            opened(tmp_path, overwrite=True)
+    Troubled().pipe_file("b/c/out-00002.csv", b"old")
+    with closing(opened(tmp_path, overwrite=True)) as sink, monkeypatch.context() as patch:
+        patch.setattr(Troubled, "rm_file", no)
+        with pytest.raises(ExportError, match="out-00002.csv: can't be removed: no list today"):
+            commit(sink)
+    with monkeypatch.context() as patch:
+        patch.setattr(Troubled, "makedirs", no)
+        with pytest.raises(OutputError, match="the folder can't be created: no list today"):
+            opened(tmp_path, parents=True)
+
+
+def test_parts_in_a_store_are_sent_in_one_go_and_need_no_folder(monkeypatch):
+    monkeypatch.setitem(_registry, "s3", Store)
+    sink = open_output("s3://b/c/out-{part}.jsonl", parts=THREE, parents=True)
+    commit(sink, 1, 2, 3, 4)
+    sink.finish()
+    sink.close()
+    assert [path for name, path in Troubled.done if name == "put"] == [
+        f"/b/c/out{name}" for name in ("-00001.jsonl", ".manifest.json", "-00002.jsonl", ".manifest.json")
+    ]
+    with pytest.raises(OutputError, match="^s3://b.manifest.json: names no file: after the bucket"):
+        open_output("s3://b-{part}.jsonl", parts=THREE)
+
+
+def test_a_table_can_not_be_in_parts():
+    with pytest.raises(OutputError, match="only files can be written in parts"):
+        open_output("sqlite:///items.db?table={part}", parts=THREE)
 
 
 def test_a_store_that_can_not_be_reached_is_found_at_the_start():
@@ -235,6 +376,15 @@ def test_the_library_sends_files_too(temporary):
     assert not list(temporary.iterdir())
 
 
+OUTPUTS = """
+export:
+  - {path: OUT/a.jsonl}
+  - {path: OUT/b.csv.gz}
+  - {path: OUT/c.parquet}
+  - {path: "PARTS/out-{part}.jsonl", parts: {items: 9}}
+"""
+
+
 def test_a_crawl_that_is_killed_over_and_over_sends_whole_files_that_hold_each_item_once(tmp_path):
     (tmp_path / "spiders").mkdir()
     (tmp_path / "out").mkdir()
@@ -251,15 +401,18 @@ def test_a_crawl_that_is_killed_over_and_over_sends_whole_files_that_hold_each_i
 
     with serve(site) as server:
         url = f"{server.url}/"
-        outputs = [word for name in ("a.jsonl", "b.csv.gz", "c.parquet") for word in ("-o", f"file://{out}/{name}")]
-        arguments = ["-a", f"url={url}", *outputs, "-s", "crawl.quarantine_after=100", "-s", "throttle.maxsize=3"]
+        (tmp_path / "settings.yaml").write_text(
+            OUTPUTS.replace("OUT", f"file://{out}").replace("PARTS", f"file://{tmp_path}/parts")
+        )
+        arguments = ["-a", f"url={url}", "-s", "crawl.quarantine_after=100", "-s", "throttle.maxsize=3"]
         points = (
             "before COMMIT:3",
             "torn append:2",
-            "mid-finalise:1",
-            "before rename:2",
+            "before rename:3",  # of a part
             "after rename:2",
-            "mid-finalise:3",
+            "mid-finalise:3",  # of the files at the end
+            "before rename:4",
+            "mid-finalise:4",
         )
         for point in points:
             ran = run(*arguments, point=point)
@@ -277,6 +430,7 @@ def test_a_crawl_that_is_killed_over_and_over_sends_whole_files_that_hold_each_i
         (tmp_path / "away").rename(out)
         done = run("--resume")
         assert done.returncode == 0, done.stderr
+        (tmp_path / "settings.yaml").unlink()
         again = run("-a", f"url={url}", "-o", f"file://{out}/a.jsonl")
         assert again.returncode == 2
         assert "can't be appended to" in again.stderr
@@ -287,3 +441,7 @@ def test_a_crawl_that_is_killed_over_and_over_sends_whole_files_that_hold_each_i
         assert [row["url"] for row in csv.DictReader(file)] == [line["url"] for line in lines]
     assert parquet.read_table(out / "c.parquet").to_pylist() == lines
     assert sorted(path.name for path in out.iterdir()) == ["a.jsonl", "b.csv.gz", "c.parquet"]
+    listed, complete = parts(fsspec.filesystem("file"), str(tmp_path / "parts"))
+    assert complete
+    assert [len(part) for part in listed] == [9, 9, 9, 9, 4]
+    assert [title for part in listed for title in part] == [line["title"] for line in lines]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -62,10 +62,20 @@ class Tables:
             raise
         return _sink(target, terms, connect, spool, **ours)
 
+    def probe(self, target: str, terms: Terms) -> None:
+        """Whether there is a database."""
+        try:
+            _connection(TableTarget.of(target), target, terms)().close()
+        except (Unreachable, Refused) as error:
+            raise OutputError(f"{masked(target)}: the database can't be used: {error}") from error
 
-def _connector(target: str, terms: Terms) -> Connect:
-    """How to connect, again and again."""
-    where = TableTarget.of(target)
+    def find(self, pattern: str) -> list[str]:  # noqa: ARG002  (tables take more rows)
+        """None."""
+        return []
+
+
+def _connection(where: TableTarget, target: str, terms: Terms) -> Callable[[], Connection]:
+    """How to connect to the database, again and again."""
     if where.scheme == "sqlite":
         path = _file_of(where, terms)
 
@@ -79,6 +89,14 @@ def _connector(target: str, terms: Terms) -> Connect:
 
         def connection() -> Connection:
             return AlchemyConnection(engine)
+
+    return connection
+
+
+def _connector(target: str, terms: Terms) -> Connect:
+    """How to connect, and see to it that the table is there."""
+    where = TableTarget.of(target)
+    connection = _connection(where, target, terms)
 
     def connect() -> tuple[Connection, Table]:
         opened = connection()

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from lxml import etree
 
-from scrapekit.export.manifest import Manifest, Part
+from scrapekit.export.manifest import Manifest, Part, measured
 
 
 class Verdict(NamedTuple):
@@ -37,7 +37,7 @@ class Verdict(NamedTuple):
         """The same for an output in parts; those that are not as the manifest says, or are not in it, are torn."""
         suffix, stem = output.suffixes[0], output.name.partition(".")[0]
         path = output.with_name(f"{stem}.manifest.json")
-        manifest = Manifest.read(path) or Manifest()
+        manifest = Manifest.decoded(path.read_bytes(), str(path)) if path.exists() else Manifest()
         found: Counter[str] = Counter()
         torn = int(not manifest.complete)
         torn += len({each.name for each in output.parent.glob(f"{stem}-*")} ^ {part.file for part in manifest.parts})
@@ -46,7 +46,8 @@ class Verdict(NamedTuple):
             items, broken = _read(output.with_name(part.file), suffix)
             found += items
             count = items.total()
-            if part != Part.of(number, output.with_name(part.file), items=count, first=before + 1):
+            measure = measured(output.with_name(part.file))
+            if part != Part(number, part.file, count, *measure, before + 1, before + count):
                 broken += 1
             torn += broken
             before += count
