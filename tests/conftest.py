@@ -1,8 +1,15 @@
 """What all tests share."""
 
+import os
 import signal
+import sys
 
 from hypothesis import settings
+
+# Containers are often told to write no bytecode. Then each of the many commands that the tests start, and each worker of
+# pytest-xdist, would compile all modules anew: a third of the time of the suite.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A shell ignores SIGINT on behalf of what it starts in the background, nohup ignores SIGHUP, and children inherit that.
 # The tests send both, to this process and to the commands that it starts.
@@ -14,3 +21,8 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
 # Shared machines are slow at times; a deadline would be a timed assertion.
 settings.register_profile("default", deadline=None)
 settings.load_profile("default")
+
+
+def pytest_make_parametrize_id(val, argname):
+    """No megabytes of a parameter in the name of a test, which goes to and fro between the workers of pytest-xdist."""
+    return f"{len(val)}-of-{argname}" if isinstance(val, (str, bytes)) and len(val) > 200 else None

@@ -313,7 +313,8 @@ OUTPUT_NOT_CUT_BACK: Sequence[Patch] = (
 def mutant(folder: Path, *patches: Patch) -> Path:
     """A copy of the package with the failpoints and ``patches``: the folder that it lies in."""
     package = folder / "scrapekit"
-    shutil.copytree(ROOT / "scrapekit", package, ignore=shutil.ignore_patterns("__pycache__"))
+    # With the bytecode, so that only what is patched is compiled anew; another test may be writing some.
+    shutil.copytree(ROOT / "scrapekit", package, ignore=shutil.ignore_patterns("*.pyc.*"))
     (package / "_failpoint.py").write_text(FAILPOINT)
     for name, old, new in (*FAILPOINTS, *patches):
         text = (package / name).read_text(encoding="utf-8")
