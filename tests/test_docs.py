@@ -139,17 +139,6 @@ def test_python_examples_run_and_their_spiders_crawl(blocks, site, tmp_path, mon
                 assert set(report.stats.errors) <= {"StatusError 404"}  # the sample site has a dead link
 
 
-@pytest.mark.parametrize("blocks", [list(blocks_of(ROOT / "docs" / "typing.md", "python"))], ids=["typing.md"])
-def test_the_typed_spider_passes_strict_mypy(blocks, tmp_path):
-    """With the cache of the checkout, which `make check` fills."""
-    (tmp_path / "typed.py").write_text("\n".join(block.text for block in blocks), encoding="utf-8")
-    ran = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", str(tmp_path / "typed.py")],
-        cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
-    assert (ran.stdout, ran.returncode) == ("", 0)
-
-
 @pytest.mark.parametrize("blocks", with_blocks("pycon"))
 def test_sessions_print_what_they_show(blocks):
     text = "".join("\n" * (block.line == 0) + block.text for block in blocks)

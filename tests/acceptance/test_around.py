@@ -140,10 +140,9 @@ def change(path: Path) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("spoil", [shorten, change, Path.unlink])
 @pytest.mark.parametrize("name", ["books.jsonl", "books.jsonl.gz", "books.csv"])
-def test_what_is_gone_from_an_output_is_fetched_again_after_a_repair(name, spoil, shell, site, project):
-    """Of a job that was interrupted and resumed to its end, so that it has groups of both runs."""
+def test_what_is_gone_from_an_output_is_fetched_again_after_a_repair(name, shell, site, project):
+    """Of a job that was interrupted and resumed to its end, so that it has groups of both runs, and then of repairs."""
     output = project / name
     said = interrupted(shell, site, output)
     assert shell.run(*resume_command(said)).returncode == 0
@@ -152,21 +151,23 @@ def test_what_is_gone_from_an_output_is_fetched_again_after_a_repair(name, spoil
     fine = shell.run("jobs", "repair", job.name)
     assert (fine.returncode, fine.stdout[:19]) == (0, "nothing is missing:"), fine.stderr
 
-    spoil(lines)
-    repaired = shell.run("jobs", "repair", job.name)
-    assert repaired.returncode == 0, repaired.stderr
-    gone, again = repaired.stdout.splitlines()
-    assert 0 < int(gone.split()[0]) <= BOOKS
-    again = shell.run(*resume_command(again))
-    assert again.returncode == 0, again.stderr
-    if name == "books.csv":
-        assert len(output.read_text(encoding="utf-8").splitlines()) == BOOKS + 1
-        return
-    if name.endswith(".gz"):
-        output = project / "plain.jsonl"
-        output.write_bytes(gzip.decompress(lines.read_bytes()))
-    assert_complete(output, site)
-    assert f"  items        {BOOKS}\n" in again.stderr
+    for spoil in (shorten, change, Path.unlink):
+        spoil(lines)
+        repaired = shell.run("jobs", "repair", job.name)
+        assert repaired.returncode == 0, repaired.stderr
+        gone, again = repaired.stdout.splitlines()
+        assert 0 < int(gone.split()[0]) <= BOOKS
+        again = shell.run(*resume_command(again))
+        assert again.returncode == 0, again.stderr
+        if name == "books.csv":
+            assert len(output.read_text(encoding="utf-8").splitlines()) == BOOKS + 1
+            continue
+        plain = output
+        if name.endswith(".gz"):
+            plain = project / "plain.jsonl"
+            plain.write_bytes(gzip.decompress(lines.read_bytes()))
+        assert_complete(plain, site)
+        assert f"  items        {BOOKS}\n" in again.stderr
 
 
 def test_a_repair_of_what_has_no_job_or_an_output_that_was_appended_to_and_is_gone_is_refused(shell, site, output):
@@ -378,11 +379,8 @@ def test_a_callback_that_is_gone_when_the_job_goes_on_is_one_line_and_its_reques
     command = resume_command(interrupted(shell, site, output))
     spider = shell.folder / "spiders" / "books.py"
     before = spider.read_text()
-    name = (
-        sqlite3.connect(the_job(shell.folder) / "frontier.sqlite")
-        .execute("SELECT callback FROM requests WHERE state = 0 AND callback IS NOT NULL")
-        .fetchone()[0]
-    )
+    with closing(sqlite3.connect(the_job(shell.folder) / "frontier.sqlite")) as db:
+        (name, *_) = db.execute("SELECT callback FROM requests WHERE state = 0 AND callback IS NOT NULL").fetchone()
     spider.write_text(before.replace(name, f"{name}_that_is_new"))
     refused = shell.run(*command)
     assert refused.returncode == 2

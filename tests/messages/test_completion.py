@@ -11,10 +11,15 @@ class Quotes(Spider):
         """
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
+pytestmark = pytest.mark.xdist_group("jedi")  # which reads our dependencies, and is quick once it has
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_cache(tmp_path_factory):
     """Not the user's: test workers that write it at the same time would read halves of each other's files."""
-    monkeypatch.setattr(jedi.settings, "cache_directory", str(tmp_path))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jedi.settings, "cache_directory", str(tmp_path_factory.mktemp("jedi")))
+        yield
 
 
 @pytest.mark.parametrize(

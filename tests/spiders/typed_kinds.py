@@ -1,4 +1,4 @@
-"""Spiders of each kind, typed: test_spiders_typing.py has mypy read them. Nothing runs them."""
+"""Spiders of each kind, typed: tests/test_typing.py has mypy read them. Nothing runs them."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -16,15 +16,22 @@ from scrapekit.testing.simulate.expect import expect
 SEEDS = 200  # the quick set; python -m scrapekit.testing.simulate takes as many as you like
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, 50))
-def test_the_invariants_hold_in_every_world(first):
-    wrong = {seed: result.violation for seed in range(first, first + 50) if (result := simulate(draw(seed))).kind}
-    assert wrong == {}
-
-
-def test_the_quick_set_has_all_kinds_of_disturbance():
+@pytest.fixture(scope="module")
+def quick_set():
+    """Worlds, and how their crawls went: simulated once, in the one worker of pytest-xdist that has their group."""
     worlds = [draw(seed) for seed in range(SEEDS)]
-    results = [simulate(world) for world in worlds]
+    return worlds, [simulate(world) for world in worlds]
+
+
+@pytest.mark.xdist_group("quick set")
+def test_the_invariants_hold_in_every_world(quick_set):
+    worlds, results = quick_set
+    assert {world.seed: result.violation for world, result in zip(worlds, results, strict=True) if result.kind} == {}
+
+
+@pytest.mark.xdist_group("quick set")
+def test_the_quick_set_has_all_kinds_of_disturbance(quick_set):
+    worlds, results = quick_set
     assert sum(result.kills for result in results) > 50
     assert any(world.stops for world in worlds)
     assert any(world.pauses for world in worlds)
