@@ -10,10 +10,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+
+from scrapekit.testing.mortal import VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0  # seconds until a test gives a process up; nothing is asserted about how long anything takes
@@ -32,14 +34,17 @@ class Shell:
         self.package = package
         self._started: list[subprocess.Popen[str]] = []
 
-    def start(self, *arguments: str | Path, env: dict[str, str] | None = None, **options) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str | Path, env: dict[str, str] | None = None, module: str = "scrapekit", **options
+    ) -> subprocess.Popen[str]:
         """A running ``scrapekit``, with pipes for its output, in a process group of its own."""
-        command = [sys.executable, "-m", "scrapekit", *map(str, arguments)]
+        command = [sys.executable, "-m", module, *map(str, arguments)]
         environment = {**os.environ, "PYTHONPATH": str(self.package), "NO_COLOR": "1", **(env or {})}
         if self.package != ROOT:  # the lines that a mutant runs are not those of the package
             environment = {name: value for name, value in environment.items() if not name.startswith("COV")}
-        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "process_group": 0} | options
-        process = subprocess.Popen(command, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, **options)
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        options = pipes | {"text": True, "process_group": 0} | options
+        process = subprocess.Popen(command, cwd=self.folder, env=environment, **options)
         self._started.append(process)
         return process
 
@@ -62,6 +67,24 @@ class Shell:
                 out, err = process.communicate()
                 pytest.fail(f"{process.args} did not end in {PATIENCE} s; it said: {out}{err}")
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def die_at(self, point: str, *arguments: str | Path, **options) -> subprocess.CompletedProcess[str]:
+        """``scrapekit`` run until it kills itself at a failpoint, or to its end: see scrapekit/testing/mortal.py."""
+        return self.run(*arguments, env={VARIABLE: point}, module="scrapekit.testing.mortal", **options)
+
+    def die_and_resume(self, arguments: Sequence[str | Path], points: Iterable[str]) -> int:
+        """How often a crawl was killed on its way to the end, which is asserted to be a good one."""
+        kills = 0
+        for point in points:
+            run = self.die_at(point, *arguments)
+            if run.returncode != -signal.SIGKILL:
+                break  # nothing was left to do before its time came
+            kills += 1
+            arguments = [*arguments[:2], "--resume"]
+        else:
+            run = self.run(*arguments)
+        assert run.returncode == 0, (run.stdout, run.stderr)
+        return kills
 
 
 class LoggedSite:

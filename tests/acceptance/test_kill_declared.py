@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
-from harness import PATIENCE, ROOT, logged_site
+from harness import logged_site
 
 from scrapekit.testing import SampleSite
-from scrapekit.testing.mortal import VARIABLE
 
 BOOKS = 60
 SETTINGS = ("-s", "crawl.quarantine_after=100", "-s", "retry.backoff.initial=0.01", "-s", "throttle.maxsize=2")
@@ -46,15 +42,6 @@ def site(tmp_path):
         yield site
 
 
-def mortal(project, arguments, point):
-    """The command, which is to die at a failpoint."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", VARIABLE: point}
-    return subprocess.run(
-        [sys.executable, "-m", "scrapekit.testing.mortal", *map(str, arguments)],
-        cwd=project, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE,
-    )  # fmt: skip
-
-
 def expected():
     return Counter((book.path, f"{book.price / 100:.2f}") for book in SampleSite(books=BOOKS).books)
 
@@ -68,23 +55,14 @@ def found(site, output):
 def test_killed_over_and_over_it_gives_each_item_once(project, shell, shop, site, fleet):
     output = project / "shop.jsonl"
     arguments = ["crawl", "shop", "-a", f"url={site.url}", "-O", output, "--fleet", fleet, *SETTINGS]
-    kills = 0
-    for point in ("before COMMIT:4", "after COMMIT:3", "torn append:2", "after append:2"):
-        run = mortal(project, arguments, point)
-        if run.returncode != -signal.SIGKILL:
-            break
-        kills += 1
-        arguments = [*arguments[:2], "--resume"]
-    else:
-        run = shell.run(*arguments)
-    assert run.returncode == 0, (run.stdout, run.stderr)
-    assert kills >= 3
+    points = ("before COMMIT:4", "after COMMIT:3", "torn append:2", "after append:2")
+    assert shell.die_and_resume(arguments, points) >= 3
     assert found(site, output) == expected()
 
 
 def test_a_kind_of_page_that_is_gone_from_the_file_is_said_at_the_resume(project, shell, shop, site):
     output = project / "shop.jsonl"
-    killed = mortal(project, ["crawl", "shop", "-a", f"url={site.url}", "-O", output, *SETTINGS], "after append:2")
+    killed = shell.die_at("after append:2", "crawl", "shop", "-a", f"url={site.url}", "-O", output, *SETTINGS)
     assert killed.returncode == -signal.SIGKILL
     shop.write_text(SHOP.replace("kind: Book", "kind: Tome"))
     refused = shell.run("crawl", "shop", "--resume")

@@ -6,17 +6,13 @@ The spiders are those of the docs in all that matters: routes on the pages of a 
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
-from harness import PATIENCE, ROOT, logged_site
+from harness import logged_site
 
 from scrapekit.testing import Reply, SampleSite, serve
-from scrapekit.testing.mortal import VARIABLE
 
 BOOKS = 120
 # See test_kill.py for the first two; the third makes the crawl last for several commits, however busy the machine is.
@@ -40,30 +36,6 @@ def site(project, tmp_path):
         yield site
 
 
-def mortal(project, arguments, point):
-    """The command, which is to die at a failpoint."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", VARIABLE: point}
-    return subprocess.run(
-        [sys.executable, "-m", "scrapekit.testing.mortal", *map(str, arguments)],
-        cwd=project, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE,
-    )  # fmt: skip
-
-
-def die_and_resume(project, shell, arguments, points):
-    """How often it was killed on its way to the end, which is asserted to be a good one."""
-    kills = 0
-    for point in points:
-        run = mortal(project, arguments, point)
-        if run.returncode != -signal.SIGKILL:
-            break  # nothing was left to do before its time came
-        kills += 1
-        arguments = [*arguments[:2], "--resume"]
-    else:
-        run = shell.run(*arguments)
-    assert run.returncode == 0, (run.stdout, run.stderr)
-    return kills
-
-
 def paths(site, output):
     return Counter(
         json.loads(line)["url"].removeprefix(site.url.rstrip("/")) for line in output.read_bytes().splitlines()
@@ -76,14 +48,14 @@ def test_a_sitemap_crawl_that_is_killed_over_and_over_gives_each_page_once(proje
     arguments = ["crawl", "maps", "-a", f"sitemap_urls={site.url}", "-O", output, "--fleet", fleet, *SETTINGS]
     # The first commits are those of robots.txt and of the sitemap; the later ones fall between its pages.
     points = ("before COMMIT:3", "after COMMIT:3", "mid-lease:2", "torn append:1", "before COMMIT:4", "after append:2")
-    assert die_and_resume(project, shell, arguments, points) >= 3
+    assert shell.die_and_resume(arguments, points) >= 3
     assert paths(site, output) == Counter(book.path for book in SampleSite(books=BOOKS).books)
 
 
 def test_a_sitemap_that_was_read_is_not_read_again(project, shell, site):
     output = project / "maps.jsonl"
     arguments = ["crawl", "maps", "-a", f"sitemap_urls={site.url}sitemap.xml", "-O", output, *SETTINGS]
-    killed = mortal(project, arguments, "after append:3")
+    killed = shell.die_at("after append:3", *arguments)
     assert killed.returncode == -signal.SIGKILL, (killed.stdout, killed.stderr)
     assert 0 < len(output.read_bytes().splitlines()) < BOOKS  # in the middle of its pages
     assert shell.run("crawl", "maps", "--resume").returncode == 0
@@ -101,7 +73,7 @@ def urls(project, site):
 def test_a_list_of_urls_that_is_killed_goes_on_where_it_was(project, shell, site, urls):
     output = project / "urls.jsonl"
     arguments = ["crawl", "urls", "-a", "file=urls.txt", "-O", output, *SETTINGS]
-    assert die_and_resume(project, shell, arguments, ("after append:1", "before COMMIT:3", "torn append:2")) >= 2
+    assert shell.die_and_resume(arguments, ("after append:1", "before COMMIT:3", "torn append:2")) >= 2
     assert paths(site, output) == Counter(book.path for book in SampleSite(books=BOOKS).books)
 
 
@@ -111,12 +83,8 @@ def test_a_list_from_standard_input_that_is_not_there_any_more_is_no_end(project
         lines.writelines(f"{site.url}gone?n={number}\n" for number in range(5000))
     # A worker that always has something to do, or the start would be asked further ahead.
     arguments = ["crawl", "urls", "-a", "file=-", "-O", output, "--workers", "1", *SETTINGS]
-    command = [sys.executable, "-m", "scrapekit.testing.mortal", *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), VARIABLE: "after append:1"}
     with urls.open("rb") as lines:
-        killed = subprocess.run(
-            command, cwd=project, env=environment, stdin=lines, capture_output=True, timeout=PATIENCE
-        )
+        killed = shell.die_at("after append:1", *arguments, stdin=lines)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     done = shell.run("crawl", "urls", "--resume")  # its standard input is empty
     assert "start() ended after 0 requests" in done.stderr
@@ -158,6 +126,6 @@ def test_canonical_pages_are_fetched_once_and_taken_once_across_kills(project, s
     with serve(variants, latency=0.01) as server:
         arguments = ["crawl", "shop", "-a", f"url={server.url}", "-O", output, *SETTINGS]
         points = ("before COMMIT:4", "after COMMIT:5", "torn append:3", "after append:2")
-        assert die_and_resume(project, shell, arguments, points) >= 2
+        assert shell.die_and_resume(arguments, points) >= 2
     found = Counter(json.loads(line)["url"].removeprefix(server.url) for line in output.read_bytes().splitlines())
     assert found == {f"/p/{number}": 1 for number in range(40)}

@@ -11,7 +11,7 @@ from collections import Counter
 
 import pytest
 from harness import logged_site
-from test_kill_kinds import SETTINGS, die_and_resume
+from test_kill_kinds import SETTINGS
 
 from scrapekit.testing import SampleSite
 
@@ -32,7 +32,7 @@ def books(site):
 def test_each_of_several_outputs_is_complete(project, shell, site):
     outputs = ["-O", "a.jsonl", "-O", "b.jsonl.gz", "-O", "c.csv", "-O", "d.json"]
     arguments = ["crawl", "books", "-a", f"url={site.url}", *outputs, *SETTINGS]
-    assert die_and_resume(project, shell, arguments, POINTS) >= 2
+    assert shell.die_and_resume(arguments, POINTS) >= 2
     whole = books(site)
     lines = (project / "a.jsonl").read_bytes().splitlines()
     assert Counter(json.loads(line)["url"] for line in lines) == whole
@@ -84,7 +84,7 @@ def test_outputs_that_choose_their_items_are_complete(project, shell, site):
     (project / "spiders" / "kinds.py").write_text(KINDS)
     (project / "settings.yaml").write_text(LISTED)
     arguments = ["crawl", "kinds", "-a", f"url={site.url}", "--fleet", "processes:2", *SETTINGS]
-    assert die_and_resume(project, shell, arguments, POINTS) >= 2
+    assert shell.die_and_resume(arguments, POINTS) >= 2
     lines = (project / "all.jsonl").read_bytes().splitlines()
     items = [json.loads(line) for line in lines]
     found = [item for item in items if "url" in item]
@@ -145,7 +145,7 @@ def test_outputs_in_parts_are_complete_and_can_be_repaired(project, shell, site)
     (project / "settings.yaml").write_text(PARTS)
     arguments = ["crawl", "books", "-a", f"url={site.url}", *SETTINGS]
     points = ("before rename:6", "after rename:7", "mid-finalise:2", "before COMMIT:3", "torn append:5")
-    assert die_and_resume(project, shell, arguments, points) >= 3
+    assert shell.die_and_resume(arguments, points) >= 3
 
     def check():
         items = [json.loads(line) for line in (project / "all.jsonl").read_bytes().splitlines()]

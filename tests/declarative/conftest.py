@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from textwrap import dedent
 from typing import Any, NamedTuple
 
 import pytest
+from writtensite import crawl, site
 
-import scrapekit
 from scrapekit.declarative import load
 from scrapekit.errors import ItemError, SpiderError
 from scrapekit.messages import Request
-from scrapekit.testing import Reply, response, serve
+from scrapekit.testing import response
 
-SETTINGS = {"robots": {"obey": False}, "retry": {"times": 0}}
 URL = "https://example.org/list/"
 
 
-class Crawled(NamedTuple):
-    items: list[Any]
-    hits: Mapping[str, int]
-    report: Any
+__all__ = ["crawl", "site"]
 
 
 @pytest.fixture(autouse=True)
@@ -100,41 +94,3 @@ def field(take):
         return taken.items[0]["it"]
 
     return field
-
-
-class Site:
-    """Pages by target: a str is HTML, anything else JSON, a Reply is a Reply."""
-
-    def __init__(self) -> None:
-        self.pages: dict[str, Any] = {}
-
-    def __call__(self, view) -> Reply:
-        page = self.pages.get(view.target)
-        if page is None:
-            return Reply(b"not found", 404)
-        if isinstance(page, Reply):
-            return page
-        kind = "text/html; charset=utf-8" if isinstance(page, str) else "application/json"
-        body = page if isinstance(page, str) else json.dumps(page)
-        return Reply(body.encode(), headers=(("Content-Type", kind),))
-
-
-@pytest.fixture
-def site() -> Iterator[Any]:
-    app = Site()
-    with serve(app) as server:
-        app.server, app.url = server, server.url
-        yield app
-
-
-@pytest.fixture
-def crawl(site, folder):
-    """Crawl the site: the items, how often each target was asked for, the report."""
-
-    def crawl(made, **arguments) -> Crawled:
-        output = folder / "items.jsonl"
-        report = scrapekit.run(made, output=output, settings=SETTINGS, **arguments)
-        items = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
-        return Crawled(items, dict(site.server.hits), report)
-
-    return crawl
