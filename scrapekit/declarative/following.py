@@ -55,22 +55,23 @@ class Following:
         self._callback = callback
         self._find = None if one.counts or one.rel is not None else finding(one)
 
-    def requests(self, page: Response, number: int | None, *, empty: bool) -> Iterator[Request]:
+    def requests(self, page: Response, number: int | None, *, found: str, ended: bool) -> Iterator[Request]:
         """The requests for it: none at the end, and of a query as many as it finds.
 
         Args:
             page: This page.
             number: What it is counted as; None for the first one.
-            empty: Whether it has given nothing. Where pages are counted, that is the end.
+            found: What tells it from other pages where they are counted.
+            ended: Whether it has given nothing, or what the page before had: where pages are counted, that is the end.
         """
         one = self._one
         if not one.counts:
             yield from page.follow_all(self._found(page), self._callback)
             return
         number = (one.first if number is None else number) + one.step
-        if not empty and (one.until == "empty" or number <= one.until):
+        if not ended and (one.until == "empty" or number <= one.until):
             urls = _joined(page, [self._placed(page, "page", str(number))])
-            yield from page.follow_all(urls, self._callback, cb_kwargs={"number": number})
+            yield from page.follow_all(urls, self._callback, cb_kwargs={"number": number, "before": found})
 
     def _found(self, page: Response) -> list[str]:
         """URLs, each once."""

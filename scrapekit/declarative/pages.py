@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from scrapekit.declarative import schema
 from scrapekit.declarative.following import Following, links
 from scrapekit.declarative.itemclasses import item_class
-from scrapekit.declarative.places import document, finding, href, standing
+from scrapekit.declarative.places import document, finding, href, source, standing
 from scrapekit.errors import ItemError, RequestInvalid
 from scrapekit.items import Item
 from scrapekit.messages import Request, Response, encode_item
@@ -69,21 +70,31 @@ class PageReader:
         self.items = [ItemReader(one, values, description.namespaces) for one in page.items]
         self._links = [links(one, callbacks, endorsed=endorsed) for one in page.links]
         self._next = None if page.next is None else Following(page.next, values, callback)
+        self._counts = page.next is not None and page.next.counts
 
-    def read(self, page: Response, number: int | None) -> Iterator[Item | ItemError | Request]:
+    def read(self, page: Response, number: int | None, before: str) -> Iterator[Item | ItemError | Request]:
         """Items, detail pages, links, and the next page.
 
         Args:
             page: The page.
             number: What it is counted as among the pages of its list, if it is.
+            before: What was found on the one before, as this method has told it; empty for none.
         """
+        found = blake2b(digest_size=8) if self._counts else None
         empty = True
-        for source in (*(reader.read for reader in self.items), *self._links):
-            for one in source(page):
+        for reader in self.items:
+            for one in reader.read(page, found):
                 empty = False
                 yield one
+        for requests in self._links:
+            for request in requests(page):
+                empty = False
+                if found is not None:
+                    found.update(request.url.encode())
+                yield request
         if self._next is not None:
-            yield from self._next.requests(page, number, empty=empty)
+            same = found.hexdigest() if found is not None else ""
+            yield from self._next.requests(page, number, found=same, ended=empty or "" != same == before)
 
 
 class ItemReader:
@@ -119,9 +130,16 @@ class ItemReader:
 
             self.detail = read_detail
 
-    def read(self, page: Response) -> Iterator[Item | ItemError | Request]:
-        """The items of a page; of those that have a page of their own, the requests for it."""
+    def read(self, page: Response, found: blake2b | None = None) -> Iterator[Item | ItemError | Request]:
+        """The items of a page; of those that have a page of their own, the requests for it.
+
+        Args:
+            page: The page.
+            found: Is fed with what they stand in.
+        """
         for at in self._standing(page):
+            if found is not None:
+                found.update(source(page if at is None else at).encode(errors="replace"))
             item = self._part.from_response(page, at)
             yield item if self.detail is None or item.problem is not None else self._request(page, at, item)
 

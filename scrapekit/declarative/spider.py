@@ -76,14 +76,14 @@ class DeclarativeSpider(RoutedSpider):
         self._readers = Readers(self.described, values)
         self._routed_only = self._readers.front is None  # as SitemapSpider has it
 
-    def parse(self, response: Response, number: int | None = None, **_: Any) -> Iterator[Any]:
+    def parse(self, response: Response, number: int | None = None, before: str = "", **_: Any) -> Iterator[Any]:
         """The kind of page that the URL matches; else what the file says outside of ``pages``."""
         name = self.routed(response.url)
         if name is not None:
-            return getattr(self, name)(response, number)  # type: ignore[no-any-return]
-        return self.read(self._readers.front, response, number)
+            return getattr(self, name)(response, number, before)  # type: ignore[no-any-return]
+        return self.read(self._readers.front, response, number, before)
 
-    def read(self, reader: PageReader | None, response: Response, number: int | None) -> Iterator[Any]:
+    def read(self, reader: PageReader | None, response: Response, number: int | None, before: str) -> Iterator[Any]:
         """What a reader finds on a page, and the page lets robots have."""
         if reader is None:
             return
@@ -91,7 +91,7 @@ class DeclarativeSpider(RoutedSpider):
         if namespaces and not reader.streams and hasattr(response.doc, "register_namespace"):
             for prefix, uri in namespaces.items():
                 response.doc.register_namespace(prefix, uri)
-        yield from self.obeying(response, reader.read(response, number))
+        yield from self.obeying(response, reader.read(response, number, before))
 
     def _values(self, given: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
         """The arguments that the file names, each with a value, and those that every spider takes."""
@@ -144,8 +144,10 @@ def _init(description: Description) -> Callable[..., None]:
 
 
 def _page_method(name: str, page: Page) -> Callable[..., Any]:
-    def method(self: DeclarativeSpider, response: Response, number: int | None = None) -> Iterator[Any]:
-        return self.read(self._readers.pages[name], response, number)
+    def method(
+        self: DeclarativeSpider, response: Response, number: int | None = None, before: str = ""
+    ) -> Iterator[Any]:
+        return self.read(self._readers.pages[name], response, number, before)
 
     method.__name__ = page_callback(name)
     return route(*page.match)(method) if page.match else method

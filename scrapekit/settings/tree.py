@@ -23,6 +23,7 @@ _YAML = "tag:yaml.org,2002:"
 _TAGS_OF_SIGNS = {
     f"{_YAML}{name}" for name in ("merge", "value", "yaml")
 }  # << and = are for keys; !, & and * for parsers
+_FROM_ALIASES = 100_000  # values: some lines of aliases to aliases can stand for billions
 _REFERENCE = re.compile(r"\$(?:(\$\{)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|(\{))")
 
 
@@ -136,6 +137,7 @@ class _Yaml:
         self._mapping, self._sequence, self._scalar = yaml.MappingNode, yaml.SequenceNode, yaml.ScalarNode
         self._name = name
         self._numbered = numbered
+        self._most = len(text) + _FROM_ALIASES
         found = yaml.reader.Reader.NON_PRINTABLE.search(text)
         if found:
             lines = text[: found.start()].split("\n")
@@ -151,7 +153,7 @@ class _Yaml:
             root = self._loader.get_single_node()
             if root is None:
                 return Node(None, self._at(1))
-            self._check(root, frozenset(), set())
+            self._check(root, frozenset(), {})
             return self._node(root, (), self._at(root.start_mark.line + 1))
         except self._errors as error:
             mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
@@ -170,14 +172,14 @@ class _Yaml:
             return "-s"
         return f"{self._name}:{line}" if column is None else f"{self._name}:{line}:{column}"
 
-    def _check(self, node: yaml.Node, above: frozenset[int], seen: set[int]) -> None:
+    def _check(self, node: yaml.Node, above: frozenset[int], sizes: dict[int, int]) -> int:
+        """How many values it stands for, each alias (``*name``) counted as all that it stands for."""
         # Before merge keys (<<) are resolved, because then a key that overrides a merged one looks like a duplicate.
         at = self._at(node.start_mark.line + 1)
         if id(node) in above:
             raise SettingsError(f"{at}: a value that contains itself")
-        if id(node) in seen or isinstance(node, self._scalar):
-            return
-        seen.add(id(node))
+        if id(node) in sizes or isinstance(node, self._scalar):
+            return sizes.get(id(node), 1)
         if node.tag not in {f"{_YAML}map", f"{_YAML}seq"}:
             raise SettingsError(f"{at}: the tag {node.tag.replace(_YAML, '!!')} is not allowed")
         children = node.value
@@ -191,8 +193,10 @@ class _Yaml:
                     raise SettingsError(f"{self._at(line)}: {key.value!r} is there twice: delete one of the two")
                 names.add(key.value)
             children = [value for _, value in node.value]
-        for child in children:
-            self._check(child, above | {id(node)}, seen)
+        size = sizes[id(node)] = 1 + sum(self._check(child, above | {id(node)}, sizes) for child in children)
+        if size > self._most:
+            raise SettingsError(f"{at}: its aliases (*) make {size:,} values of it, more than anybody means")
+        return size
 
     def _node(self, node: yaml.Node, path: tuple[str, ...], where: str) -> Node:
         if isinstance(node, self._mapping):

@@ -88,6 +88,30 @@ def test_counting_ends_with_an_empty_page(spider):
     assert counted(made, URL, "<a href=x>x</a>") == (f"{URL}?page=2", 2)
 
 
+@pytest.mark.parametrize(
+    ("written", "same", "other"),
+    [
+        (ITEMS, "<p>1</p><b>x</b><b>y</b>", "<p>2</p><b>x</b><b>z</b>"),
+        ("items: {fields: {t: b}}\n", "<b>x</b>", "<b>x</b><p>2</p>"),
+        ("links: a\n", "<a href=x>1</a>", "<a href=y>1</a>"),
+        ("items: {each: {jmespath: rows}, fields: {t: {jmespath: id}}}\n", '{"rows": [1], "a": 1}', '{"rows": [2]}'),
+    ],
+    ids=["elements", "the page", "links", "JSON"],
+)
+def test_counting_ends_with_a_page_that_comes_again(spider, written, same, other):
+    made = spider(f"start: {URL}\n{written}next: {{parameter: page}}")()
+
+    def following(body, **arguments):
+        *_, last = [None, *made.parse(response(URL, body), **arguments)]
+        return last.cb_kwargs if "number" in getattr(last, "cb_kwargs", {}) else None
+
+    second = following(same)
+    assert second["number"] == 2
+    assert following(other, **second)["number"] == 3
+    assert following(same.replace("1</p>", "2</p>"), **second) is None
+    assert following(same, number=2)["number"] == 3  # of a request that an older version has left
+
+
 def test_arguments_stand_in_templates(spider):
     made = spider(f"""
         arguments: {{tag: red}}

@@ -57,6 +57,10 @@ def error(text: str | bytes) -> str:
         ("workers: 1\na: \x01", "settings.yaml:2:4: the character '\\x01' is not allowed in YAML"),
         (b"workers: 1\n# caf\xe9\n", "settings.yaml:2: not UTF-8: save the file as UTF-8"),
         ("throttle: &a\n  domains: *a", "settings.yaml:1: a value that contains itself"),
+        (
+            "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40)),
+            "settings.yaml:17: its aliases (*) make 196,607 values of it, more than anybody means",
+        ),
         ("http: &a {<<: *a}", "settings.yaml:1: a value that contains itself"),
         ("throttle: {domains: {<<: 3}}", "settings.yaml:1:26: not valid YAML: expected a mapping"),
         ("[" * 100_000, "settings.yaml: nested too deeply"),
