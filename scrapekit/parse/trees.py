@@ -13,6 +13,7 @@ from lxml import etree
 from lxml.etree import ErrorTypes, _Element
 
 from scrapekit.parse.queries import Language
+from scrapekit.parse.references import mended
 
 TRUNCATED = "parse_truncated"
 """A limit cut the rest of the page off: in HTML 2,046 nested elements, or 1,000 attributes of one; in XML 254 nested
@@ -44,29 +45,29 @@ def grow(source: str | bytes, language: Language) -> Tree:
     data = source.encode("utf-8", "replace") if isinstance(source, str) else source
     if _KEEPS_INVALID_BYTES and not data.isascii():
         data = data.decode("utf-8", "replace").encode()
-    data = data.replace(b"\0", b"").removeprefix(b"\xef\xbb\xbf")  # libxml2 takes a BOM without a text for one
+    # libxml2 takes a BOM without a text for one, and space before an XML declaration for an error.
+    data = data.replace(b"\0", b"").removeprefix(b"\xef\xbb\xbf").lstrip()
     cut = False
     if language == "html":
         parser: etree.HTMLParser | etree.XMLParser = _thread.html
         data, cut = _without_endless_tag(data) if len(data) > _SMALL else (data, False)
     else:
         parser = _thread.xml
-        data = _SURROGATES.sub(b"&#xFFFD;", data)
-    try:
-        root = etree.fromstring(data, parser)
-    except etree.XMLSyntaxError:  # an empty document
-        root = None
-    flags = _flags(parser) if parser.error_log else ()
+    root, flags = _parsed(data, parser)
+    if RECOVERED in flags and b"&" in data:
+        root, flags = _parsed(mended(data), parser)
     return Tree("" if root is None else root, (TRUNCATED, *flags) if cut and TRUNCATED not in flags else flags)
 
 
 _KEEPS_INVALID_BYTES = etree.LIBXML_VERSION < (2, 14)  # and reading such a text then raises UnicodeDecodeError
 
-# References to half a character, as some feeds write emoji. libxml2 2.14 recovers them as bytes that are not UTF-8.
-_SURROGATES = re.compile(
-    rb"&#(?:x0*[Dd][89A-Fa-f][0-9A-Fa-f]{2}"
-    rb"|0*(?:5529[6-9]|55[3-9]\d\d|56\d{3}|57[0-2]\d\d|573[0-3]\d|5734[0-3]));"
-)
+
+def _parsed(data: bytes, parser: etree.HTMLParser | etree.XMLParser) -> tuple[_Element | None, tuple[str, ...]]:
+    try:
+        root = etree.fromstring(data, parser)
+    except etree.XMLSyntaxError:  # an empty document
+        root = None
+    return root, _flags(parser) if parser.error_log else ()
 
 
 def _without_endless_tag(data: bytes) -> tuple[bytes, bool]:

@@ -22,8 +22,8 @@ _NAMESPACES = {"content_": _CONTENT, "dc_": _DC}
 _HEAD = 2048
 _FEED = re.compile(rb"<(?:\w+:)?(?:rss|feed|RDF)[\s>]").search
 _FEEDS = (
-    "//link[contains(concat(' ', @rel, ' '), ' alternate ')]"
-    "[@type='application/rss+xml' or @type='application/atom+xml']/@href"
+    r"//link[re:test(@rel, '(^|\s)alternate(\s|$)', 'i')"
+    r" and re:test(@type, '^\s*application/(rss|atom)\+xml\s*(;|$)', 'i')]/@href"
 )
 
 

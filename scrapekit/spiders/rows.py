@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any, ClassVar
 
-from scrapekit.errors import ParseError
+from scrapekit.errors import ParseError, SpiderError
 from scrapekit.messages import Response
 from scrapekit.spider import Spider
 from scrapekit.spiders.pieces import pieces
@@ -34,6 +34,16 @@ class CSVSpider(Spider):
     headers: ClassVar[Sequence[str] | None] = None
     """The names of the columns; None: the first row has them."""
 
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        try:
+            csv.reader((), delimiter=self.delimiter, quotechar=self.quotechar)
+        except (TypeError, ValueError) as error:
+            raise SpiderError(
+                f"{type(self).__name__}.delimiter and quotechar must be one character each, "
+                f"not {self.delimiter!r} and {self.quotechar!r}"
+            ) from error
+
     def parse(self, response: Response) -> Iterator[Any]:
         """Every row of the file."""
         rows = iter_rows(response, delimiter=self.delimiter, quotechar=self.quotechar, headers=self.headers)
@@ -57,16 +67,16 @@ def iter_rows(
         response: Whose body is read, from memory or from its file.
         delimiter: Between two cells; one character.
         quotechar: Around cells that have a delimiter or a line break in them.
-        headers: The names of the columns; None: the first row has them.
+        headers: The names of the columns; None: the first row that has cells has them.
 
     Raises:
-        ParseError: A line of 4 MiB characters, a cell of over 128 KiB.
+        ParseError: A line of 4 MiB characters, a cell of over 128 KiB (``csv.field_size_limit`` may say otherwise).
     """
     lines = _Lines(response)
     reader = csv.reader(lines, delimiter=delimiter, quotechar=quotechar)
     ragged = 0
     try:
-        names = next(reader, []) if headers is None else list(headers)
+        names = next(filter(None, reader), []) if headers is None else list(headers)
         width = len(names)
         for cells in reader:
             if any(cells[width:]):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from lxml import etree
 
+from scrapekit.spiders.markup import well_referenced
 from scrapekit.web.urls import MAX_LENGTH, join
 
 MAX_BYTES = 50 * 2**20
@@ -145,8 +146,7 @@ def _parse(first: bytes, rest: Iterator[bytes], target: _Target, flags: _Flags) 
     )
     damaged = False
     try:
-        parser.feed(first)
-        for piece in rest:
+        for piece in well_referenced(chain([first], rest)):
             parser.feed(piece)
         parser.close()
     except _Enough:

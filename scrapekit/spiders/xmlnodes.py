@@ -14,6 +14,7 @@ from scrapekit.parse import Selector
 from scrapekit.parse.queries import Dialect
 from scrapekit.parse.trees import RECOVERED
 from scrapekit.spider import Spider
+from scrapekit.spiders.markup import well_referenced
 from scrapekit.spiders.pieces import pieces
 from scrapekit.spiders.routes import each
 from scrapekit.web.encodings import codec
@@ -29,12 +30,15 @@ class XMLSpider(Spider):
     namespaces: ClassVar[Mapping[str, str]] = {}
     """URIs by prefix for queries, besides the prefixes that the file has itself."""
 
-    def parse(self, response: Response) -> Iterator[Any]:
-        """Every element of the file."""
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
         if not self.itertag or set(self.itertag) & set(":{}* <>"):
             raise SpiderError(
                 f"{type(self).__name__}.itertag must be a local name such as 'item', not {self.itertag!r}"
             )
+
+    def parse(self, response: Response) -> Iterator[Any]:
+        """Every element of the file."""
         for node in iter_nodes(response, self.itertag, namespaces=self.namespaces):
             yield from each(self.parse_node(response, node))
 
@@ -49,7 +53,8 @@ def iter_nodes(response: Response, *tags: str, namespaces: Mapping[str, str] | N
     Elements of the namespace that the wanted element has itself lose it, so that plain queries find them; those of
     other namespaces keep theirs, and are found by the prefixes that the file uses: ``g:price``, in CSS ``g|price``.
     What lies within a wanted element is a part of it, and not given again. No entity is expanded and nothing is loaded.
-    A body that is not well-formed is read as far as it goes, with the flag ``parse_recovered``.
+    A bare ``&`` and HTML's names such as ``&nbsp;`` are read as in HTML. What else is not well-formed is read as far as
+    it goes, with the flag ``parse_recovered``.
 
     Args:
         response: Whose body is read, from memory or from its file.
@@ -70,7 +75,7 @@ def iter_nodes(response: Response, *tags: str, namespaces: Mapping[str, str] | N
     )
     wanted, given = frozenset(tags), dict(namespaces or {})
     inside = 0  # open elements within the wanted one, itself included
-    for piece in chain(pieces(response), [None]):
+    for piece in chain(well_referenced(pieces(response)), [None]):
         whole = _feed(parser, piece)
         if piece is None and parser.feed_error_log.filter_from_fatals():
             break  # libxml2 closes what is open at the end, and half an element is none

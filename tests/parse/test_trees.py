@@ -117,10 +117,32 @@ def test_xml_that_is_cut_off_by_a_limit_is_flagged():
 
 def test_xml_that_is_not_well_formed_is_read_as_far_as_it_goes_and_flagged():
     doc = XmlDocument("<feed><entry>one</entry><entry>two & a half</entry><entry>thr")
-    assert doc.css("entry::text").getall() == ["one", "two  a half", "thr"]
+    assert doc.css("entry::text").getall() == ["one", "two & a half", "thr"]
     assert doc.flags == (trees.RECOVERED,)
     assert XmlDocument("<a><b/></a>").flags == ()
     assert XmlDocument("<u:a/>").flags == (), "an undeclared prefix loses nothing"
+
+
+@pytest.mark.parametrize(
+    "broken", ["<b>&</b>", "<b>&nbsp;</b>", "<b>&unknown;</b>", "<b></i>", "<b>&#xD83D;</b>", "<b x=1/>", "<u:b/>"]
+)
+def test_no_reference_is_lost_because_something_else_is_wrong(broken):
+    rest = "<i a='1&amp;2'>&amp;&lt;&#x20AC;</i><![CDATA[&amp; & &nbsp;]]><!-- & -->"
+    doc = XmlDocument(f"<r>{broken}{rest}<u>?a=1&b=2&amp;c&copy;&copy=3&#38;</u></r>")
+    assert doc.css("i::text").get() == "&<€"
+    assert doc.css("i::attr(a)").get() == "1&2"
+    assert doc.xpath("string(u)").get() == "?a=1&b=2&c©&copy=3&"
+    assert "".join(doc.xpath("//r//text()").getall()).count("&amp; & &nbsp;") == 1
+
+
+def test_html_has_references_of_its_own_names_in_broken_xml_too():
+    assert XmlDocument("<r><b>a&nbsp;b &fjlig; &no.such; &no</b></r>").xpath("string(//b)").get() == "a\xa0b fj  &no"
+
+
+def test_space_before_an_xml_declaration_is_no_error():
+    for begin in ("\n ", "\ufeff\r\n"):
+        doc = XmlDocument(f"{begin}<?xml version='1.0'?><r>a &amp; b</r>")
+        assert (doc.css("r::text").get(), doc.flags) == ("a & b", ())
 
 
 def test_no_entity_is_expanded_nor_loaded(tmp_path):

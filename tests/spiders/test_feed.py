@@ -53,6 +53,25 @@ def test_a_feed_that_is_served_as_html_is_one_all_the_same():
     assert [entry["id"] for entry in FeedSpider().parse(page)] == ["id-1", "https://ex.com/2", "3"]
 
 
+def test_a_feed_with_the_usual_mistakes_keeps_its_texts_and_links():
+    feed = """\r\n<?xml version="1.0"?><rss><channel><item><title>R&D&nbsp;&eacute; &#xD83D;&#xDE00;</title>
+    <link>https://ex.com/?a=1&b=2&amp;c=3</link><description><![CDATA[x &amp; y]]></description></item></channel></rss>"""
+    page = response("https://ex.com/feed", feed, headers={"Content-Type": "text/plain"})
+    [found] = FeedSpider().parse(page)
+    assert (found["title"], found["link"]) == ("R&D\xa0é \ufffd\ufffd", "https://ex.com/?a=1&b=2&c=3")
+    assert found["summary"] == "x &amp; y"
+
+
+def test_a_page_names_its_feeds_in_many_ways():
+    page = response(
+        "https://ex.com/",
+        """<link rel="stylesheet alternate" type="text/css" href=/no>
+        <link rel=Alternate type="application/RSS+xml; charset=utf-8" href=/rss>
+        <link rel="me alternate" type=application/atom+xml href=/atom><link rel=alternate href=/de>""",
+    )
+    assert [request.url for request in FeedSpider().parse(page)] == ["https://ex.com/rss", "https://ex.com/atom"]
+
+
 def test_a_page_leads_to_its_feeds(site, crawl):
     class Blog(FeedSpider):
         start_urls = [f"{site.url}/"]

@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from scrapekit.errors import ParseError
+from scrapekit.errors import ParseError, SpiderError
 from scrapekit.messages import Request, Response
 from scrapekit.messages.spool import Spool
 from scrapekit.parse import Parsers
@@ -23,7 +23,11 @@ def test_rows_are_dicts_and_a_quoted_cell_may_hold_anything():
         {"name": "Two", "text": None},
         {"name": "Three", "text": "\u2028x"},
     ]
-    assert rows("") == rows("name,text") == []
+    assert rows("") == rows("\n") == rows("name,text") == []
+
+
+def test_the_header_is_the_first_row_that_has_cells():
+    assert rows("\ufeff\r\n\na,b\n1,2") == [{"a": "1", "b": "2"}]
 
 
 def test_delimiter_quotes_and_headers():
@@ -79,6 +83,12 @@ def test_memory_goes_with_the_longest_row_and_not_with_the_file():
         spool.close()
     assert count == 50_000
     assert peak < 1_500_000
+
+
+@pytest.mark.parametrize("arguments", [{"delimiter": "\\t"}, {"delimiter": ""}, {"quotechar": "''"}], ids=range(3))
+def test_a_delimiter_that_is_none_is_refused_before_anything_is_fetched(arguments):
+    with pytest.raises(SpiderError, match=r"CSVSpider.delimiter and quotechar must be one character each, not '"):
+        CSVSpider(**arguments)
 
 
 def test_a_spider_gets_each_row(site, crawl):

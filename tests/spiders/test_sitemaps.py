@@ -101,6 +101,13 @@ def test_what_is_damaged_is_read_as_far_as_it_goes():
         assert DAMAGED in found.flags
 
 
+@pytest.mark.parametrize("wrong", ["", "<x>&</x>", "<x></y>", "<x>&#xD83D;</x>", "<x>&nbsp;</x>"])
+def test_no_reference_is_lost_where_something_is_wrong(wrong):
+    body = urlset(wrong, page("?b=1&amp;c=2&d"), "<url><loc>/&#xD83D;</loc></url>")
+    found = read_sitemap(b"\r\n" + body, URL)
+    assert [entry.loc for entry in found.urls] == ["https://ex.com/?b=1&c=2&d", "https://ex.com/%EF%BF%BD"]
+
+
 def test_no_entity_is_expanded_nor_loaded(tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("s3cret")

@@ -5,6 +5,7 @@ import tracemalloc
 import pytest
 
 import scrapekit
+from scrapekit.errors import SpiderError
 from scrapekit.messages import Request, Response
 from scrapekit.messages.spool import Spool
 from scrapekit.parse import Parsers
@@ -61,6 +62,14 @@ def test_what_is_not_well_formed_is_read_as_far_as_it_goes_and_flagged(body, fou
     assert page.flags == ["parse_recovered"]
 
 
+def test_no_reference_is_lost_in_a_file_that_is_not_well_formed():
+    body = "<a><b>x & y &amp; z</b><b>&nbsp;&lt;</b><b>&#xD83D;&#38;</b><b><![CDATA[&amp; &]]></b><d>\x02</d><b>&amp;</b></a>"
+    page = response("https://ex.com/f.xml", f"\n<?xml version='1.0'?>{body}", headers={"Content-Type": "text/xml"})
+    assert ["".join(node.xpath(".//text()").getall()) for node in iter_nodes(page, "b")] == [
+        "x & y & z", "\xa0<", "\ufffd&", "&amp; &", "&"]  # fmt: skip
+    assert page.flags == ["parse_recovered"]  # of the control character
+
+
 def test_the_charset_of_the_header_wins():
     body = '<?xml version="1.0" encoding="ascii"?><r><item>é</item></r>'.encode("latin-1")
     [node] = iter_nodes(xml(body, "text/xml; charset=iso-8859-1"), "item")
@@ -112,13 +121,16 @@ def test_a_spider_gets_each_element(site, crawl):
     assert crawled.items == [{"id": "1", "price": "1"}, {"id": "2", "price": None}]
 
 
-def test_a_broken_file_is_flagged_in_the_report_and_a_bad_tag_costs_the_page(site, crawl):
+def test_a_tag_that_is_no_local_name_is_refused_before_anything_is_fetched():
+    with pytest.raises(SpiderError, match="itertag must be a local name such as 'item', not 'g:item'"):
+        Shop(itertag="g:item")
+
+
+def test_a_broken_file_is_flagged_in_the_report(site, crawl):
     site.pages["/f.xml"] = FILE[:-30]
     assert crawl(type("Cut", (Shop,), {"start_urls": [f"{site.url}/f.xml"]})).report.stats.flags == {
         "parse_recovered": 1
     }
-    errors = crawl(type("Bad", (Shop,), {"start_urls": [f"{site.url}/f.xml"]}), itertag="g:item").report.stats.errors
-    assert "itertag must be a local name such as 'item', not 'g:item'" in errors["CallbackError"].message
     [blank] = [type("Blank", (XMLSpider,), {"start_urls": [f"{site.url}/f.xml"]})]
     assert "has no parse_node() method" in crawl(blank).report.stats.errors["CallbackError"].message
 

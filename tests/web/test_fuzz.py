@@ -16,22 +16,14 @@ from scrapekit.errors import BadRedirect, RequestInvalid
 from scrapekit.messages import Request, Response
 from scrapekit.parse import HtmlDocument, Parsers, XmlDocument
 from scrapekit.spiders.sitemaps import read_sitemap
-from scrapekit.web import (
-    CookieJar,
-    address,
-    content_type,
-    decode,
-    detect,
-    fingerprint,
-    follow,
-    headers_after,
-    join,
-    origin,
-    parse_date,
-    parse_robots,
-    parse_set_cookie,
-    retry_after,
-)
+from scrapekit.web.cookiejar import CookieJar
+from scrapekit.web.cookies import parse_set_cookie
+from scrapekit.web.dates import parse_date
+from scrapekit.web.encodings import decode, detect
+from scrapekit.web.headers import content_type, retry_after
+from scrapekit.web.redirects import follow, headers_after
+from scrapekit.web.robots import parse as parse_robots
+from scrapekit.web.urls import address, fingerprint, join, origin
 
 URL = "https://www.example.co.uk/a/b?c"
 NOW = 1.6e9

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from scrapekit.errors import PathTooDeep, RepeatingPath, TooManyParameters, UrlTooLong
 from scrapekit.settings import Settings
-from scrapekit.web import UrlLimits, address, trap_in
-from scrapekit.web.traps import ANY_URL
+from scrapekit.web.traps import ANY_URL, UrlLimits, trap_in
+from scrapekit.web.urls import address
 
 A = "http://a.test/"
 GIVEN = Settings().crawl.limits
