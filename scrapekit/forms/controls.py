@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,21 +34,24 @@ def controls_of(form: _Element) -> list[_Element]:
     They stand inside of it, or anywhere in the document with its id in their ``form`` attribute.
     """
     own = form.get("id")
-    inside = set(form.iter("input", "select", "textarea", "button"))
+    inside, around = set(form.iter("input", "select", "textarea", "button")), set(form.iterancestors())
     found = []
     for control in form.getroottree().getroot().iter("input", "select", "textarea", "button"):
         owner = control.get("form")
         belongs = control in inside if owner is None else bool(owner) and owner == own
-        if belongs and kind_of(control) not in _NOT_SUBMITTED and not _disabled(control):
+        if belongs and kind_of(control) not in _NOT_SUBMITTED and not _disabled(control, around):
             found.append(control)
     return found
 
 
 def kind_of(control: _Element) -> str:
-    """The ``type`` of a control, in lower case: ``text`` where it has none, ``submit`` for a button."""
+    """The ``type`` of a control, in lower case: ``text`` where it has none, ``submit`` for most buttons."""
     if control.tag in {"select", "textarea"}:
         return str(control.tag)
-    return control.get("type", "").strip().lower() or ("submit" if control.tag == "button" else "text")
+    kind = control.get("type", "").strip().lower()
+    if control.tag == "button":
+        return kind if kind in _NOT_SUBMITTED else "submit"
+    return kind or "text"
 
 
 def default_of(control: _Element) -> list[str | File]:
@@ -110,6 +113,7 @@ def _guess(filename: str) -> str:
 
 
 def _options(select: _Element) -> Iterator[_Element]:
+    """The options that may be submitted."""
     for option in select.iter("option"):
         group = option.getparent()
         closed = group is not None and group.tag == "optgroup" and group.get("disabled") is not None
@@ -119,13 +123,12 @@ def _options(select: _Element) -> Iterator[_Element]:
 
 def _selected(select: _Element) -> list[str]:
     options = list(_options(select))
-    chosen = [_option_value(option) for option in options if option.get("selected") is not None]
-    if several(select):
-        return chosen
-    size = select.get("size", "1").strip()
-    if not chosen and options and size in {"", "0", "1"}:  # a list that drops down always shows one
-        return [_option_value(options[0])]
-    return chosen[-1:]
+    chosen = [option for option in select.iter("option") if option.get("selected") is not None]
+    if not several(select):
+        drops_down = select.get("size", "1").strip() in {"", "0", "1"}  # then it always shows one
+        chosen = chosen[-1:] or options[:drops_down]
+    enabled = set(options)
+    return [_option_value(option) for option in chosen if option in enabled]
 
 
 def _option_value(option: _Element) -> str:
@@ -133,13 +136,18 @@ def _option_value(option: _Element) -> str:
     return " ".join("".join(map(str, option.itertext())).split()) if value is None else value
 
 
-def _disabled(control: _Element) -> bool:
-    """Whether it submits nothing: disabled, in a disabled fieldset but for its first legend, or in a datalist."""
+def _disabled(control: _Element, around: Collection[_Element]) -> bool:
+    """Whether it submits nothing: disabled, in a disabled fieldset but for its first legend, in a datalist or template.
+
+    Args:
+        control: The control.
+        around: What the form itself lies in: a template that scripts have not used may have a whole form.
+    """
     if control.get("disabled") is not None:
         return True
     below = control
     for above in control.iterancestors():
-        if above.tag == "datalist":
+        if above.tag == "datalist" or (above.tag == "template" and above not in around):
             return True
         if above.tag == "fieldset" and above.get("disabled") is not None and below is not above.find("legend"):
             return True

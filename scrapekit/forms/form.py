@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
@@ -39,6 +40,8 @@ class Form:
         self._controls = controls_of(element)
         self._buttons = [control for control in self._controls if kind_of(control) in BUTTONS]
         self._fields = [each for each in self._controls if kind_of(each) not in BUTTONS and each.get("name")]
+        checked = [each for each in self._fields if kind_of(each) == "radio" and each.get("checked") is not None]
+        self._radios = {each.get("name"): each for each in checked}  # of several that are checked, the last is
 
     @classmethod
     def from_response(
@@ -54,7 +57,7 @@ class Form:
 
         Args:
             response: The page.
-            css: A CSS selector of the form, or of something in it.
+            css: A CSS selector of the form, of something in it, or of a control that names it.
             name: The form's ``name``.
             id: The form's ``id``.
             index: From 0 for the first; negative ones count from the last.
@@ -96,7 +99,7 @@ class Form:
         fields: dict[str, list[str]] = {}
         for control in self._fields:
             values = fields.setdefault(control.get("name", ""), [])
-            values += [value for value in default_of(control) if isinstance(value, str)]
+            values += [value for value in self._default(control) if isinstance(value, str)]
         return fields
 
     def submit(
@@ -154,16 +157,23 @@ class Form:
             if not name:
                 continue
             if name in given:
-                entries += [(name, value) for value in given[name].of(control)]
+                taken = given[name].of(control)
+                entries += [(name, value) for value in (self._default(control) if taken is None else taken)]
             elif name == "_charset_" and kind_of(control) == "hidden":
                 entries.append((name, label_of(charset)))
             else:
-                entries += [(name, value) for value in default_of(control)]
+                entries += [(name, value) for value in self._default(control)]
             if direction := control.get("dirname"):
                 entries.append((direction, "ltr"))
         for each in given.values():
             each.check_used()
         return entries
+
+    def _default(self, control: _Element) -> list[str | File]:
+        """What a control submits as the page has it."""
+        if kind_of(control) == "radio" and self._radios.get(control.get("name")) is not control:
+            return []
+        return default_of(control)
 
     def _named(self, name: str) -> list[_Element]:
         return [control for control in self._fields if control.get("name") == name]
@@ -210,31 +220,37 @@ class _Given:
         self._name = name
         choices = [choices_of(control) for control in controls]
         self._choices = [choice for each in choices for choice in each or ()]
-        self._boxes = all(kind_of(control) in {"checkbox", "radio"} for control in controls)
-        self._all = value is True and self._boxes
+        boxes = [kind_of(control) in {"checkbox", "radio"} for control in controls]
+        self._all = value is True and any(boxes)
+        # Many a site has a hidden field of the box's name before it, whose value counts where the box is not checked.
+        self._mixed = any(boxes) and not all(boxes)
         files = any(kind_of(control) == "file" for control in controls)
-        if value is None or value is False or self._all:
+        if value is None or self._all or (value is False and any(boxes)):
             self._values: list[Any] = []
         elif files:
             self._values = [file_of(each, name) for each in (value if isinstance(value, list) else [value])]
         else:
             self._values = _texts(value, name)
         self._none = not self._values
-        if any(kind_of(control) == "radio" for control in controls) and (self._all or len(self._values) > 1):
+        self._hidden_stays = self._mixed and value is not None and all(each in self._choices for each in self._values)
+        taken = sum(each in self._choices for each in self._values)
+        if any(kind_of(control) == "radio" for control in controls) and (self._all or taken > 1):
             raise RequestInvalid(f"field {name!r} takes one of its values: {', '.join(map(repr, self._choices))}")
 
-    def of(self, control: _Element) -> Iterable[str | File]:
-        """What this control submits."""
+    def of(self, control: _Element) -> Iterable[str | File] | None:
+        """What this control submits; None for what the page has."""
         choices = choices_of(control)
         if choices is not None:
             if self._all:
                 return choices
             most = None if several(control) or kind_of(control) != "select" else 1
             taken = [value for value in self._values if value in choices][:most]
+        elif self._hidden_stays:
+            return None
         elif kind_of(control) == "file" and several(control):
             taken = list(self._values)
         else:
-            taken = self._values[:1]
+            taken = [value for value in self._values if not (self._mixed and value in self._choices)][:1]
         for value in taken:
             self._values.remove(value)
         if not taken and kind_of(control) == "file" and not self._none:
@@ -266,10 +282,13 @@ def _click(button: _Element) -> list[Entry]:
 
 
 def _forms(response: Response, css: str) -> Iterable[_Element]:
-    """The forms that a CSS selector selects, or that have in them what it selects."""
+    """The forms that a CSS selector selects, or to which what it selects belongs."""
     for selector in response.css(css):
         root = selector.root
         if isinstance(root, _Element):
-            form = root if root.tag == "form" else next(root.iterancestors("form"), None)
-            if form is not None:
-                yield form
+            owner = root.get("form")
+            if owner is None:
+                yield from islice(root.iterancestors("form") if root.tag != "form" else (root,), 1)
+            else:
+                forms = root.getroottree().getroot().iter("form")
+                yield from islice((form for form in forms if form.get("id") == owner), 1)

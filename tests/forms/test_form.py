@@ -48,6 +48,12 @@ def test_what_the_page_has_filled_in_goes_along_with_what_is_given():
         ("<select name=a><optgroup disabled><option>1</option></optgroup><option>2</option></select>", [("a", "2")]),
         ("<select name=a><option selected>1</option><option selected>2</option></select>", [("a", "2")]),
         ("<select name=a size=3><option>1</option></select><select name=b></select>", []),
+        ("<select name=a><option value='' disabled selected>Choose<option>1</option></select>", []),
+        ("<select name=a multiple><option selected disabled>1<option selected>2</option></select>", [("a", "2")]),
+        ("<input type=radio name=a value=1 checked><input type=radio name=a value=2 checked>", [("a", "2")]),
+        ("<input type=hidden name=a value=0><input type=checkbox name=a>", [("a", "0")]),
+        ("<button type=go name=a value=1>A</button><button name=b>B</button>", [("a", "1")]),
+        ("<input name=a value=1><template><input name=b value=2></template>", [("a", "1")]),
         (
             "<select name=a multiple><option selected>1</option><option>2</option><option selected>3</option></select>",
             [("a", "1"), ("a", "3")],
@@ -86,6 +92,13 @@ def test_each_control_submits_what_a_browser_would(html, expected):
         ("<input name=a value=1><input name=b value=2>", {"a": None}, [("b", "2")]),
         ("<textarea name=a>old</textarea>", {"a": "x\ny\rz"}, [("a", "x\r\ny\r\nz")]),
         ("<input type=file name=a>", {"a": ("photo.png", b"...")}, [("a", "photo.png")]),
+        ("<input type=hidden name=a value=0><input type=checkbox name=a value=1>", {"a": True}, [("a", "0"), ("a", "1")]),
+        ("<input type=hidden name=a value=0><input type=checkbox name=a value=1>", {"a": False}, [("a", "0")]),
+        ("<input type=hidden name=a value=0><input type=checkbox name=a value=1>", {"a": 1}, [("a", "0"), ("a", "1")]),
+        ("<input type=hidden name=a value=0><input type=checkbox name=a value=1>", {"a": ["9", "1"]}, [("a", "9"), ("a", "1")]),
+        ("<input type=hidden name=a value=0><input type=checkbox name=a value=1>", {"a": "9"}, [("a", "9")]),
+        ("<input type=hidden name=a value=0><input type=checkbox name=a value=1>", {"a": None}, []),
+        ("<input type=hidden name=a><input type=radio name=a value=1>", {"a": "1"}, [("a", ""), ("a", "1")]),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
@@ -119,6 +132,14 @@ def test_controls_elsewhere_belong_to_the_form_that_they_name():
     assert form(page, id="f").fields == {"a": ["1"], "b": ["2"]}
     assert urlsplit(form(page, id="f").submit().url).query == "a=1&b=2&d=4"
     assert form(page, id="g").fields == {"c": ["3"]}
+    assert form(page, css="[name=c]").fields == {"c": ["3"]}
+    assert form(page, css="button").fields == {"a": ["1"], "b": ["2"]}
+    with pytest.raises(ParseError, match="no form with css"):
+        form("<button form=gone>Go</button>", css="button")
+
+
+def test_a_form_may_lie_in_a_template():
+    assert form("<template><form><input name=a value=1></form></template>").fields == {"a": ["1"]}
 
 
 def test_a_get_takes_the_place_of_the_query():
@@ -191,6 +212,7 @@ def test_forms_are_found_by_what_tells_them_apart():
         ("<input name=a>", {"a": ["1", "2"]}, {}, "'a' can't have '2': there are fewer of that name"),
         ("<input name=a>", {"a": {}}, {}, "takes text, a number or a list of them, not {}"),
         ("<input name=a>", {"a": True}, {}, "takes text, a number or a list of them, not True"),
+        ("<input name=a>", {"a": False}, {}, "takes text, a number or a list of them, not False"),
         ("<input type=file name=a>", {"a": 5}, {}, "takes a file"),
         ("<button name=b>B</button>", {}, {"button": "x"}, "no button 'x'; it has 'b'"),
         ("", {}, {"button": "x"}, "no button 'x'; it has none"),
