@@ -18,7 +18,7 @@ from scrapekit.dashboard.feed import Feed
 from scrapekit.dashboard.frame import About, Frame, Pool, errors_of, hosts_of, latency_of, left_out_of, numbers_of
 from scrapekit.dashboard.latest import Latest
 from scrapekit.dashboard.message import Answer, Question, Stream, event, text
-from scrapekit.dashboard.metrics import exposition
+from scrapekit.dashboard.metrics import Named, exposition
 from scrapekit.dashboard.pulse import Pulse
 from scrapekit.dashboard.trail import Seen, Trail
 from scrapekit.download import PoolStats
@@ -74,6 +74,7 @@ class Board:
         self._latest = latest
         self._controls = controls
         self._why = why
+        self._named = Named()
         self._feed = Feed()
         self._course = Course()
         self._pulse = Pulse(patience, time.monotonic())
@@ -109,7 +110,7 @@ class Board:
                 complaint = None if self._ended else self._pulse.complaint(time.monotonic())
                 return text(200, "ok") if complaint is None else text(503, complaint)
             case Question("GET", "/metrics"):
-                return exposition(self._about, self._snapshot(), self._pool_stats(), question.accept)
+                return exposition(self._about, self._snapshot(), self._pool_stats(), question.accept, self._named)
         return text(404, "there is nothing here")
 
     def _do(self, path: str) -> Answer:

@@ -1,6 +1,7 @@
 """Metrics for Prometheus, made of what the engine has published when somebody asks.
 
-The number of series is bounded: labels are the standard statuses, our classes of errors, and 20 hosts; never URLs.
+The number of series is bounded: labels are the standard statuses, our classes of errors, and hosts, 20 at a time and
+100 in a run; never URLs.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from http import HTTPStatus
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from itertools import accumulate
+from threading import Lock
 from typing import Any
 
 from scrapekit.dashboard.frame import About
@@ -21,6 +23,8 @@ from scrapekit.engine.latency import BOUNDS
 from scrapekit.errors import ConfigError
 
 _STATUSES = frozenset(HTTPStatus)
+_NAMED = 100
+_OTHER = "other"
 MISSING = (
     "metrics need prometheus-client, which is not installed here: "
     "in the checkout of scrapekit, pip install '.[metrics]'"
@@ -35,7 +39,24 @@ def check_installed() -> None:
         raise ConfigError(MISSING) from error
 
 
-def exposition(about: About, snapshot: Snapshot, pool: PoolStats, accept: str) -> Answer:
+class Named:
+    """The hosts that have series of their own: the first hundred that were busy, for the busiest of a crawl change, and
+    Prometheus keeps each that it has ever seen. Any thread.
+    """  # noqa: D205
+
+    def __init__(self) -> None:
+        self._lock = Lock()  # guards the next
+        self._names: set[str] = set()
+
+    def has(self, name: str) -> bool:
+        """Whether it is one of them; from now on, if there is room."""
+        with self._lock:
+            if len(self._names) < _NAMED and name != _OTHER:
+                self._names.add(name)
+            return name in self._names
+
+
+def exposition(about: About, snapshot: Snapshot, pool: PoolStats, accept: str, named: Named) -> Answer:
     """All metrics, in the format that the scraper accepts: that of Prometheus, or OpenMetrics. Any thread."""
     try:
         from prometheus_client import CollectorRegistry, ProcessCollector  # noqa: PLC0415  (an extra)
@@ -44,7 +65,7 @@ def exposition(about: About, snapshot: Snapshot, pool: PoolStats, accept: str) -
         return text(501, MISSING)
     registry = CollectorRegistry(auto_describe=False)
     ProcessCollector(registry=registry)
-    registry.register(_Crawl(about, snapshot, pool))
+    registry.register(_Crawl(about, snapshot, pool, named))
     encode, media_type = choose_encoder(accept)
     return Answer(200, media_type, encode(registry))
 
@@ -52,10 +73,11 @@ def exposition(about: About, snapshot: Snapshot, pool: PoolStats, accept: str) -
 class _Crawl:
     """A collector of one moment."""
 
-    def __init__(self, about: About, snapshot: Snapshot, pool: PoolStats) -> None:
+    def __init__(self, about: About, snapshot: Snapshot, pool: PoolStats, named: Named) -> None:
         self._about = about
         self._snapshot = snapshot
         self._pool = pool
+        self._named = named
 
     def collect(self) -> Iterator[Any]:
         """The families of metrics."""
@@ -90,7 +112,7 @@ class _Crawl:
             for kind, count in counts.items():
                 family.add_metric([kind], count)
             yield family
-        yield from _hosts(now, GaugeMetricFamily)
+        yield from _hosts(now, GaugeMetricFamily, self._named)
 
 
 def _counters(now: Snapshot, pool: PoolStats) -> tuple[tuple[str, int, str], ...]:
@@ -121,23 +143,24 @@ def _gauges(now: Snapshot, pool: PoolStats) -> tuple[tuple[str, float, str], ...
     )
 
 
-def _hosts(now: Snapshot, family: Any) -> Iterable[Any]:
-    """The busiest 20 hosts, and all others as one."""
+def _hosts(now: Snapshot, family: Any, named: Named) -> Iterable[Any]:
+    """The busiest 20 hosts, as far as they are named, and all others as one."""
     in_flight = family("scrapekit_host_in_flight", "Requests that workers have, of the busiest hosts.", labels=["host"])
     queued = family("scrapekit_host_queue_size", "Requests next in line, of the busiest hosts.", labels=["host"])
     limit = family("scrapekit_host_limit", "Requests that it may have in flight now.", labels=["host"])
     waits = family("scrapekit_host_waiting", "1 while it gets no worker, and why.", labels=["host", "reason"])
-    for host in now.hosts:
+    hosts = [host for host in now.hosts if named.has(host.name)]
+    for host in hosts:
         in_flight.add_metric([host.name], host.in_flight)
         queued.add_metric([host.name], host.queued)
         limit.add_metric([host.name], host.limit)
         if host.reason:
             waits.add_metric([host.name, host.reason], 1)
-    if now.host_count > len(now.hosts):
-        out = sum(host.in_flight for host in now.hosts)
-        next_ = sum(host.queued for host in now.hosts)
-        in_flight.add_metric(["other"], max(0, now.in_flight - out))
-        queued.add_metric(["other"], max(0, now.pending - now.in_flight - next_))
+    if now.host_count > len(hosts):
+        out = sum(host.in_flight for host in hosts)
+        next_ = sum(host.queued for host in hosts)
+        in_flight.add_metric([_OTHER], max(0, now.in_flight - out))
+        queued.add_metric([_OTHER], max(0, now.pending - now.in_flight - next_))
     return in_flight, queued, limit, waits
 
 
@@ -145,7 +168,7 @@ def _statuses(now: Snapshot) -> dict[str, int]:
     """Exchanges by status; those that no standard knows as one, for a server may invent hundreds."""
     found: Counter[str] = Counter()
     for status, count in now.statuses.items():
-        found[str(status) if status in _STATUSES else "other"] += count
+        found[str(status) if status in _STATUSES else _OTHER] += count
     found["none"] = max(0, now.requests - found.total())
     return found
 

@@ -10,15 +10,15 @@ from prometheus_client.parser import text_string_to_metric_families as families
 
 from scrapekit.cli import main
 from scrapekit.dashboard.frame import About
-from scrapekit.dashboard.metrics import exposition
+from scrapekit.dashboard.metrics import Named, exposition
 from scrapekit.download import PoolStats
 from scrapekit.engine import HostSnapshot, Latency, Snapshot, Tally
 
 ABOUT = About(run="1", spider="books", job='a "job"\n')
 
 
-def samples(snapshot, pool=None, accept=""):
-    answer = exposition(ABOUT, snapshot, pool or PoolStats(), accept)
+def samples(snapshot, pool=None, accept="", named=None):
+    answer = exposition(ABOUT, snapshot, pool or PoolStats(), accept, named or Named())
     assert answer.status == 200
     parse = open_families if "openmetrics" in answer.media_type else families
     found = {}
@@ -81,6 +81,17 @@ def test_the_number_of_series_is_bounded_whatever_servers_say():
     assert found[("scrapekit_requests_total", ("status", "other"))] > 800
     assert found[("scrapekit_host_in_flight", ("host", "other"))] == 30
     assert found[("scrapekit_host_queue_size", ("host", "other"))] == 910
+
+
+def test_hosts_that_take_turns_get_no_series_without_end():
+    named, seen = Named(), set()
+    for turn in range(100):
+        hosts = tuple(HostSnapshot(f"{turn * 20 + number}.example", 1, 1, 1, 2) for number in range(19))
+        hosts += (HostSnapshot("other", 4, 1, 1, 3, reason="delay"),)  # whose name is that of all others
+        found = samples(Snapshot(hosts=hosts, host_count=100_000, in_flight=50, pending=1000), named=named)
+        seen |= {labels[0][1] for name, *labels in found if name == "scrapekit_host_in_flight"}
+        assert found[("scrapekit_host_in_flight", ("host", "other"))] == (31 if turn < 5 else 45 if turn == 5 else 50)
+    assert len(seen) == 101
 
 
 def test_a_real_crawl_can_be_scraped(crawl, site):
