@@ -15,7 +15,17 @@ from msgspec import structs
 from scrapekit.dashboard import assets
 from scrapekit.dashboard.course import Course
 from scrapekit.dashboard.feed import Feed
-from scrapekit.dashboard.frame import About, Frame, Pool, errors_of, hosts_of, latency_of, left_out_of, numbers_of
+from scrapekit.dashboard.frame import (
+    About,
+    Frame,
+    Pool,
+    errors_of,
+    hosts_of,
+    latency_of,
+    left_out_of,
+    numbers_of,
+    spiders_of,
+)
 from scrapekit.dashboard.latest import Latest
 from scrapekit.dashboard.message import Answer, Question, Stream, event, text
 from scrapekit.dashboard.metrics import Named, exposition
@@ -186,6 +196,7 @@ class Board:
             errors=errors_of(snapshot),
             latency=latency_of(snapshot),
             left_out=left_out_of(snapshot),
+            spiders=spiders_of(snapshot),
             hosts=hosts_of(snapshot),
             pool=Pool.of(self._pool_stats()),
             slowest=seen.slowest,

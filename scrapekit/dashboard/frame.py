@@ -15,6 +15,7 @@ from scrapekit.dashboard.latest import Item
 from scrapekit.dashboard.trail import Tried
 from scrapekit.download import PoolStats
 from scrapekit.engine import Snapshot, Stats, Tally
+from scrapekit.project.ledger import Course as Past
 
 _INFINITY = float("inf")
 _HOSTS = 20
@@ -45,6 +46,14 @@ class HostRow(Struct, frozen=True):
     queued: int = 0
     why: str = ""
     until: float | None = None
+
+
+class SpiderRow(Struct, frozen=True):
+    """One of several spiders; ``ended`` is what StopCrawl said that has ended it."""
+
+    name: str
+    items: int
+    ended: str = ""
 
 
 class Kind(Struct, frozen=True):
@@ -109,10 +118,12 @@ class Frame(Struct, frozen=True):
         statuses: Responses by status.
         latency: Seconds in which 50, 90 and 99 % of all exchanges were done; None where there were none.
         left_out: Requests that were not let in, and items that were dropped or not written, by the reason.
+        spiders: Of several, what each has come to.
         hosts: Those with the most requests.
         failing: Requests whose last attempt failed, the newest first.
         slowest: The attempts that took longest.
         points: What was measured: all in the first frame that a page gets, the newest in the others.
+        course: How it went on, of a job that another process runs or ran.
     """
 
     at: float
@@ -133,12 +144,14 @@ class Frame(Struct, frozen=True):
     errors: Sequence[Kind] = ()
     latency: Sequence[float | None] = ()
     left_out: Sequence[Kind] = ()
+    spiders: Sequence[SpiderRow] = ()
     hosts: Sequence[HostRow] = ()
     pool: Pool | None = None
     failing: Sequence[Tried] = ()
     slowest: Sequence[Tried] = ()
     items: Sequence[Item] = ()
     points: Sequence[Point] = ()
+    course: Past | None = None
 
 
 def numbers_of(stats: Stats, *, queued: int, in_flight: int = 0) -> Numbers:
@@ -154,6 +167,11 @@ def numbers_of(stats: Stats, *, queued: int, in_flight: int = 0) -> Numbers:
         retries=stats.retries,
         elapsed=stats.elapsed,
     )
+
+
+def spiders_of(stats: Stats) -> list[SpiderRow]:
+    """What each of several has come to; none where there is only one."""
+    return [SpiderRow(name, items, stats.stopped.get(name, "")) for name, items in sorted(stats.items_of.items())]
 
 
 def hosts_of(snapshot: Snapshot) -> list[HostRow]:

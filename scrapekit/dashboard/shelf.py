@@ -12,7 +12,16 @@ from threading import Event
 from msgspec import Struct, structs
 
 from scrapekit.dashboard import assets
-from scrapekit.dashboard.frame import About, Frame, HostRow, errors_of, latency_of, left_out_of, numbers_of
+from scrapekit.dashboard.frame import (
+    About,
+    Frame,
+    HostRow,
+    errors_of,
+    latency_of,
+    left_out_of,
+    numbers_of,
+    spiders_of,
+)
 from scrapekit.dashboard.latest import written
 from scrapekit.dashboard.message import SAME, Answer, Question, Stream, event, text
 from scrapekit.dashboard.trail import Open, Trail
@@ -23,6 +32,7 @@ from scrapekit.project.ledger import Ledger
 from scrapekit.safe import masked
 
 _SECONDS = 2.0
+_BARS = 120
 _OPEN = ("pending", "leased")
 _LOST = ("failed", "quarantined")
 
@@ -124,7 +134,7 @@ class Shelf:
         job, record, now = folder.name, Record.read(folder), time.time()
         state = self._jobs.state(job, record)
         with Ledger(folder) as ledger:
-            counts = ledger.counts()
+            counts, course = ledger.counts(), ledger.course(_BARS)
         open_ = state != "finished" and any(counts.get(name) for name in _OPEN)
         seen = trail.seen(hosts=open_)
         stats = seen.stats
@@ -148,10 +158,12 @@ class Shelf:
             errors=errors_of(stats),
             latency=latency_of(stats),
             left_out=left_out_of(stats),
+            spiders=spiders_of(stats),
             hosts=[_host(each, now) for each in seen.hosts],
             slowest=seen.slowest,
             failing=seen.failing,
             items=written(self._root, folder, record.paths, seen.position),
+            course=course,
         )
 
     def _rest(self, began: float) -> bool:

@@ -155,7 +155,10 @@ def test_several_spiders_share_one_dashboard(crawl, site, project):
     with crawling:
         frame = crawling.page.wait(lambda frame: frame["numbers"]["in_flight"] == 2)
         assert frame["spider"] == "more, pages"
+        assert [(each["name"], each["ended"]) for each in frame["spiders"]] == [("more", ""), ("pages", "")]
         site.go.set()
+        frame = crawling.page.wait(lambda frame: frame["phase"] == "finished")
+        assert [(each["name"], each["items"]) for each in frame["spiders"]] == [("more", 41), ("pages", 41)]
     assert crawling.code == 0
 
 

@@ -332,6 +332,9 @@ def test_the_jobs_of_a_folder_and_the_page_of_one(project, site, tab, scheme):
         tab.wait_for_text("#notice", "finished. 40 pages, 40 items, 1 failed.")
         assert tab.run("location.pathname") == f"/jobs/{job}"
         assert tab.text("#failing-rows tr").startswith(f"{site.url}7")
+        assert "M" in tab.run("document.querySelector('#chart-rate .plot path.s0').getAttribute('d')")
+        assert re.match(r"\d\d/\d\d/\d{4}, ", tab.text("#chart-errors .ends"))
+        assert tab.run("['chart-latency', 'spiders'].map((id) => $(id).offsetHeight)") == [0, 0]
         assert tab.run("getComputedStyle(document.querySelector('#controls')).display") == "none"
         tab.run("document.querySelector('#failing-rows button').click()")
         tab.wait_for_text("#why-answer", f"{site.url}7 in {job}")

@@ -75,6 +75,7 @@ def test_a_finished_job_has_the_page_that_its_crawl_had(project, site, finished)
     assert [each["url"] for each in frame["failing"]] == [f"{site.url}7"]
     assert (len(frame["slowest"]), len(frame["items"]), frame["resume"], frame["hosts"]) == (10, 20, "", [])
     assert frame["rate"] > 0
+    assert (sum(frame["course"]["done"]), sum(frame["course"]["failed"]), frame["spiders"]) == (40, 1, [])
 
 
 def test_a_job_that_runs_elsewhere_is_shown_as_it_grows(project, site, crawl):

@@ -158,10 +158,11 @@ class Chart {
     });
   }
 
-  show(points) {
+  // The points, and what stands below their ends; without that, the last one is of now.
+  show(points, ends) {
     this.points = points;
     const last = points.length ? points[points.length - 1].n : 0;
-    this.first = last - Math.max(30, points.length ? last - points[0].n : 0);
+    this.first = last - Math.max(ends ? 0.1 : 30, points.length ? last - points[0].n : 0);
     this.last = last;
     const all = points.flatMap((point) => this.series.map(({ field }) => point[field] ?? 0));
     const most = nice(Math.max(...all, 0));
@@ -179,8 +180,8 @@ class Chart {
       this.paths[index].setAttribute("d", d);
     });
     put(this.top, this.format(most));
-    put(this.start, points.length ? `${span(this.last - this.first)} ago` : "");
-    put(this.end, points.length ? "now" : "nothing measured yet");
+    put(this.start, ends?.[0] ?? (points.length ? `${span(this.last - this.first)} ago` : ""));
+    put(this.end, ends?.[1] ?? (points.length ? "now" : "nothing measured yet"));
     this.legend();
   }
 
@@ -254,8 +255,14 @@ function show(frame) {
     ["Received", bytes(n.bytes)],
   ]);
   put($("facts"), facts(frame));
-  $("charts").hidden = !frame.live;
+  $("charts").hidden = !frame.live && !frame.course;
+  $("chart-latency").hidden = !frame.live;
   if (frame.live) charts.forEach((chart) => chart.show(now.points));
+  else if (frame.course) charts.forEach((chart) => chart.show(...past(frame.course)));
+  $("spiders").hidden = frame.spiders.length === 0;
+  table("spiders-rows", frame.spiders, (each) => each.name, [
+    [(each) => each.name, "long"], [(each) => whole.format(each.items), "n"], [(each) => each.ended, "long"],
+  ]);
   hosts(frame);
   sync($("statuses"), Object.entries(frame.statuses), (each) => each[0], () => make("li"), (node, [status, count]) =>
     put(node, `${status}: ${whole.format(count)}`));
@@ -271,6 +278,15 @@ function show(frame) {
   ]);
   items(frame.items);
   pool(frame.pool);
+}
+
+// Of a job that is read: what its ledger knows of each stretch of time, as points.
+function past({ start, width, done, failed }) {
+  const points = done.map((count, index) => ({
+    n: (index + 0.5) * width, pages: count / width, requests: (count + failed[index]) / width,
+    failed: failed[index] / width, retries: null, p50: null, p90: null, p99: null,
+  }));
+  return [points, [day(start), day(start + width * done.length)]];
 }
 
 function kinds(id, rows) {
