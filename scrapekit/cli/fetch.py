@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scrapekit.cli.live import print_line
 from scrapekit.cli.options import override_option, settings_option
-from scrapekit.cli.page import code_of, get_with
+from scrapekit.cli.page import code_of, get_with, reading
 from scrapekit.safe import safe, safe_lines
 
 if TYPE_CHECKING:
@@ -38,13 +39,21 @@ def fetch_command(url: str, what: str | None, overrides: tuple[str, ...], settin
     if what == "headers":
         click.echo(safe_lines(headers(response)))
     elif what == "links":
-        for link in dict.fromkeys(request.url for request in response.follow_all("a, area")):
+        with reading(response.url):
+            links = list(dict.fromkeys(request.url for request in response.follow_all("a, area")))
+        for link in links:
             click.echo(safe_lines(link))
-    elif what == "text":
+        if not links:
+            _say_nothing("there are no links", response)
+    elif what == "text" and not _is_binary(response):
         from scrapekit.cli.reading import readable
 
-        click.echo(safe_lines(readable(response)))
-    elif sys.stdout is not None and sys.stdout.isatty():
+        with reading(response.url):
+            text = readable(response)
+        click.echo(safe_lines(text))
+        if not text.strip():
+            _say_nothing("there is no text", response)
+    elif what == "text" or (sys.stdout is not None and sys.stdout.isatty()):
         click.echo(_shown(response))
     else:
         for piece in response.iter_bytes():
@@ -57,13 +66,24 @@ def headers(response: Response) -> str:
     return "\n".join([f"{response.status} {response.url}", *(f"{name}: {value}" for name, value in _pairs(response))])
 
 
+def _say_nothing(what: str, response: Response) -> None:
+    print_line(
+        f"{what} on {safe(response.url)}\n"
+        "what a browser shows may have been put there by scripts: look at 'scrapekit fetch URL'"
+    )
+
+
 def _pairs(response: Response) -> list[tuple[str, str]]:
     return [(name, value) for name in response.headers for value in response.headers.getlist(name)]
 
 
 def _shown(response: Response) -> str:
     """The body for a terminal: text, or one line that says what it is."""
-    if b"\0" in response.body[:4096]:
+    if _is_binary(response):
         kind = safe(response.headers.get("content-type", "binary data"))
         return f"({response.size:,} bytes of {kind}: send them to a file with '> FILE')"
     return safe_lines(response.text)
+
+
+def _is_binary(response: Response) -> bool:
+    return b"\0" in response.body[:4096] and not response.headers.get("content-type", "").startswith("text/")

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from scrapekit.messages import Response
 
 _NAME = re.compile(r"-?[A-Za-z_][A-Za-z0-9_-]*")  # of a class that needs no escape in CSS
+_NEXT_TEXT = re.compile(
+    r"\W*(next|older)(?: (?:page|posts|results|entries))?\W*|([\u00bb\u203a])",  # the two are quotation marks
+    re.IGNORECASE,
+)
 _NEXT_CLASS = re.compile(r"(?:^|[-_])next(?:$|[-_])", re.IGNORECASE)
 _SKIPPED = {"script", "style", "noscript", "template", "svg", "option", "button", "br", "hr"}
 _FRAMES = ("nav", "header", "footer", "aside", "head", "select", "form")  # where lists are not what the page is about
@@ -75,6 +79,9 @@ def next_page(response: Response) -> str | None:
         for element in (link.root, link.root.getparent()):
             named = [name for name in _classes(element) if _NEXT_CLASS.search(name)]
             candidates += [_step(element.tag, named[:1]) + ("" if element.tag == "a" else " a")] if named else []
+    for link in response.css("a[href]"):
+        if said := _NEXT_TEXT.fullmatch(" ".join("".join(link.root.itertext()).split())):
+            candidates.append(f'a:contains("{said[1] or said[2]}")')
     for query in candidates:
         found = list(response.follow_all(query))
         if len({request.url for request in found}) == 1 and found[0].url != response.url:

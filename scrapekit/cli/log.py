@@ -67,14 +67,24 @@ class LogTarget(NamedTuple):
 
 
 @contextmanager
-def logging_to(console: Console | None, level: int, target: LogTarget | None = None) -> Iterator[None]:
+def logging_to(
+    console: Console | None, level: int, target: LogTarget | None = None, *, only: str = ""
+) -> Iterator[None]:
     """Show what scrapekit and the spider log, from ``level`` up, until the ``with`` block ends.
+
+    Args:
+        console: The terminal that the display is on; None for plain stderr.
+        level: That of the terminal.
+        target: Where else to log to.
+        only: The one kind of event that is shown; empty for all.
 
     Raises:
         OutputError: The file of ``target`` can't be opened.
     """
     root, shown = logging.getLogger(), TerminalHandler(console)
     shown.setLevel(level)
+    if only:
+        shown.addFilter(lambda record: getattr(record, "event", "") == only)
     handlers: list[logging.Handler] = [shown]
     least = level
     if target is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from scrapekit.cli.options import override_option, settings_option
-from scrapekit.cli.page import get_with, request_to
+from scrapekit.cli.page import get_with, reading, request_to
 from scrapekit.safe import safe
 
 if TYPE_CHECKING:
@@ -79,15 +79,23 @@ def new_command(
             failure.add_note("give the URL of another page, or --empty")
             raise failure
         url = response.url
-    if yaml:
-        text = described(name, url, host_of(url), response)
-    else:
-        draft = Draft("A page: what to take from it.", _EMPTY) if response is None else draft_for(response)
-        text = spider(name, url, host_of(url), draft.says, draft.body)
+    with reading(url):
+        if yaml:
+            text = described(name, url, host_of(url), response)
+        else:
+            draft = Draft("A page: what to take from it.", _EMPTY) if response is None else draft_for(response)
+            text = spider(name, url, host_of(url), draft.says, draft.body)
     _refuse(path, there=not write_new(path, text))
-    click.echo(f"wrote  {path}")
+    said = []
     if response is not None:
-        click.echo(safe(_outcome(path, response)))
+        try:
+            said = _outcome(path, response)
+        except BaseException:
+            path.unlink()  # so that the same command can be given again, when what was missing is there
+            raise
+    click.echo(f"wrote  {path}")
+    for line in said:
+        click.echo(safe(line))
     click.echo(f"\nnext:\n  scrapekit parse {shlex.quote(url)} --spider {name}")
     click.echo(f"  scrapekit crawl {name} -O {name}.jsonl --max-pages 10")
 
@@ -161,8 +169,8 @@ def _quoted(text: str) -> str:
     return f'"{literal[1:-1]}"' if literal[0] == "'" and '"' not in text else literal
 
 
-def _outcome(path: Path, response: Response) -> str:
-    """What the new spider makes of the page that it was guessed from."""
+def _outcome(path: Path, response: Response) -> list[str]:
+    """What the new spider makes of the page that it was guessed from; and if that is little, why."""
     from scrapekit.messages import Request
     from scrapekit.project.spiders import load_spider
 
@@ -171,4 +179,23 @@ def _outcome(path: Path, response: Response) -> str:
     first = items[0].model_dump() if items and not isinstance(items[0], dict) else [*items, {}][0]
     fields = f", with {', '.join(first)}" if items else ""
     following = ", and the link to the next page" if len(items) < len(yielded) else ""
-    return f"{len(items)} item{'s'[: len(items) != 1]} on this page{fields}{following}"
+    found = f"{len(items)} item{'s'[: len(items) != 1]} on this page{fields}{following}"
+    return [found] if len(items) > 1 else [found, *_why_little(response)]
+
+
+def _why_little(response: Response) -> list[str]:
+    """Why no list was found on a page, and what to do."""
+    from scrapekit.parse import HtmlDocument, XmlDocument
+
+    match response.doc:
+        case HtmlDocument():
+            return [
+                "no list was seen there: 'scrapekit select URL SELECTOR' tries what may find one",
+                "what a browser shows may have been put there by scripts: 'scrapekit fetch URL --text' shows what came",
+            ]
+        case XmlDocument():
+            return ["sitemaps, feeds and other XML have spiders of their own: docs/kinds.md"]
+        case dict() | list():
+            return ["no list of several objects was seen there: 'scrapekit shell URL' has it as response.doc"]
+    kind = response.headers.get("content-type", "data")
+    return [f"nothing can be guessed from {kind}: 'scrapekit shell URL' has it as response.doc"]

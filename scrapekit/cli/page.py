@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from scrapekit.cli.live import print_line
@@ -11,25 +15,34 @@ from scrapekit.cli.options import load_settings
 from scrapekit.safe import safe
 
 if TYPE_CHECKING:
+    from scrapekit.engine import Snapshot
     from scrapekit.messages import Request, Response
     from scrapekit.settings import Settings
     from scrapekit.spider import Spider
 
+_LOOK_SECONDS = 2.0  # from one look at what a page waits for to the next
+
 _FIXES = {
+    "StatusError": "the site is in trouble, or wants fewer requests: try again later",
     "RobotsDenied": "if the site's owner lets you all the same: -s robots.obey=false",
     "DNSError": "is the name spelled right? 'scrapekit doctor URL' tells a wrong name from a network that fails",
     "ConnectError": "is it up, and the port right? 'scrapekit doctor URL' looks at the network from here",
-    "TLSError": "'scrapekit doctor URL' looks at the certificates that are trusted here; http.ca_bundle names others",
     "ProxyError": "look at http.proxies: 'scrapekit settings' shows it",
     "AddressDenied": "http.allow_private is false: set it to true only if you trust whoever gives the URLs",
+    "TruncatedBody": "the server breaks off, or something on the way: try again",
     "DeadlineExceeded": "give it longer: -s http.timeout.read=120 -s http.timeout.total=600",
     "BodyTooLarge": "let it be larger: -s http.max_body=1GiB",
     "TooManyRedirects": "the site may want cookies (http.cookies), or follow more: -s http.max_redirects=30",
 }
+_STATUSES = {
+    401: "it wants a login: http.auth has credentials by host name, docs/forms.md is about forms",
+    403: "it refuses this visitor: it may want a login (http.auth, docs/forms.md), or another http.user_agent",
+    407: "the proxy wants a login: put it into its URL in http.proxies",
+}
 
 
 def get(url: Any, settings: Settings) -> Response:
-    """The page, whatever its status, which is said where it is not a success.
+    """The page, whatever its status, which is said where it is not a success; and while it waits, why.
 
     Args:
         url: The URL, or a request, which is fetched as it is.
@@ -41,13 +54,13 @@ def get(url: Any, settings: Settings) -> Response:
     """
     from scrapekit.errors import request_error
     from scrapekit.messages import Failed
-    from scrapekit.project import fetch
+    from scrapekit.project.library import fetch_watched
 
     if isinstance(url, str):
         shown = [status for status in range(400, 600) if status not in settings.retry.statuses]
         url = request_to(url).replace(handle_statuses=tuple(shown))
-    with logging_to(None, logging.ERROR):  # what it failed of is raised below
-        (result,) = fetch(url, settings=settings)
+    with logging_to(None, logging.INFO, only="retry"), _saying_why() as watch:  # what it failed of is raised below
+        (result,) = fetch_watched(url, settings, lambda crawl: watch(lambda: crawl.engine.snapshot))
     if isinstance(result, Failed):
         failure = request_error(result.error)(f"{result.url}: {result.message}", result.request)
         if result.error in _FIXES:
@@ -55,7 +68,40 @@ def get(url: Any, settings: Settings) -> Response:
         raise failure
     if result.status >= 400:
         print_line(f"{safe(result.url)}: status {result.status}")
+        if result.status in _STATUSES:
+            print_line(_STATUSES[result.status])
     return result
+
+
+@contextmanager
+def _saying_why() -> Iterator[Callable[[Callable[[], Snapshot]], None]]:
+    """Takes what gets the snapshots of a fetch, and says from a thread of its own why that waits, if it does."""
+    ended = Event()
+    threads = []
+
+    def watch(snapshot: Callable[[], Snapshot]) -> None:
+        threads.append(Thread(target=_say_why, args=(snapshot, ended), name="scrapekit-why", daemon=True))
+        threads[0].start()
+
+    try:
+        yield watch
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+
+
+def _say_why(snapshot: Callable[[], Snapshot], ended: Event) -> None:
+    from scrapekit.cli.display import why
+
+    told = ""
+    while not ended.wait(_LOOK_SECONDS):
+        now = snapshot()
+        reasons = [f"{safe(host.name)}: {why(host)}" for host in now.hosts if host.reason]
+        line = "; ".join(reasons) or ("no answer yet" if now.in_flight else "")
+        if line and line != told:
+            print_line(f"waiting: {line} (Ctrl-C gives up)")
+        told = line
 
 
 def request_to(url: str) -> Request:
@@ -74,6 +120,19 @@ def request_to(url: str) -> Request:
 def get_with(url: str, overrides: tuple[str, ...], settings_file: str | None) -> Response:
     """:func:`get`, with the settings of this folder."""
     return get(url, load_settings(settings_file, None, overrides).settings)
+
+
+@contextmanager
+def reading(url: str) -> Iterator[None]:
+    """Adds, where a page can't be read as its media type has it, how to look at it."""
+    from scrapekit.errors import ParseError
+
+    try:
+        yield
+    except ParseError as error:
+        asked = shlex.quote(url)
+        error.add_note(f"'scrapekit fetch {asked}' shows what came, 'scrapekit shell {asked}' opens Python with it")
+        raise
 
 
 def code_of(response: Response) -> int:

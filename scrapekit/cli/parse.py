@@ -13,7 +13,7 @@ import click
 
 from scrapekit.cli.live import print_line
 from scrapekit.cli.options import load_settings, override_option, parse_arguments, settings_option
-from scrapekit.cli.page import as_seen_by, get
+from scrapekit.cli.page import as_seen_by, code_of, get
 from scrapekit.safe import safe, safe_lines
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def parse_command(url: str, name: str, callback: str | None, arguments: tuple[st
 
     Items pass through the spider's pipelines first. Nothing is written, no request is followed.
 
-    The exit code is 0 if the callback has returned, 1 if it or an item failed, or the page did not come.
+    The exit code is 0 if the callback has returned, 1 if it or an item failed, or the page did not come, or came with
+    a status of 400 and above.
 
     \b
     scrapekit parse https://quotes.toscrape.com/ --spider quotes
@@ -53,11 +54,12 @@ def parse_command(url: str, name: str, callback: str | None, arguments: tuple[st
         callbacks.find(callback)
     except RequestInvalid as error:
         raise SpiderError(str(error)) from error
-    yielded = _run(spider, callbacks, callback, get(url, settings))
+    response = get(url, settings)
+    yielded = _run(spider, callbacks, callback, response)
     if yielded is None:
         return 1
     _show(yielded)
-    return 1 if yielded.rejected else 0
+    return 1 if yielded.rejected else code_of(response)
 
 
 def _run(spider: Spider, callbacks: Any, callback: str | None, response: Response) -> Yielded | None:
@@ -87,19 +89,21 @@ def _show(yielded: Yielded) -> None:
     items: list[dict[str, Any]] = [json.loads(item) for item in yielded.items]
     columns = list(dict.fromkeys(column for item in items for column in item))
     cells = [[_cell(item[column]) if column in item else "" for column in columns] for item in items]
-    for title, heads, rows in (
-        (f"{len(items)} item{'s'[: len(items) != 1]}", columns, cells),
-        (f"{len(yielded.links)} request{'s'[: len(yielded.links) != 1]}", *_requests(yielded.links)),
-    ):
-        console.print(title)
-        if rows:
-            console.print(_table(heads, rows))
-        if len(rows) > _ROWS:
-            console.print(f"and {len(rows) - _ROWS} more")
-    for reason, count in yielded.dropped.items():
-        console.print(f"{count} dropped by a pipeline: {safe(reason)}")
-    if yielded.stop:
-        console.print(f"StopCrawl: {safe(yielded.stop)}")
+    with console.capture() as shown:
+        for title, heads, rows in (
+            (f"{len(items)} item{'s'[: len(items) != 1]}", columns, cells),
+            (f"{len(yielded.links)} request{'s'[: len(yielded.links) != 1]}", *_requests(yielded.links)),
+        ):
+            console.print(title)
+            if rows:
+                console.print(_table(heads, rows))
+            if len(rows) > _ROWS:
+                console.print(f"and {len(rows) - _ROWS} more")
+        for reason, count in yielded.dropped.items():
+            console.print(f"{count} dropped by a pipeline: {safe(reason)}")
+        if yielded.stop:
+            console.print(f"StopCrawl: {safe(yielded.stop)}")
+    click.echo(shown.get(), nl=False)  # by click, whose errors are said to be stdout's
     for rejected in yielded.rejected:
         print_line(f"scrapekit: error: {safe(rejected.message)}")
 

@@ -111,10 +111,25 @@ def fetch(
         ConfigError: The settings can't be used.
         CrawlFailed: At the end: ``urls`` raised.
     """
+    return fetch_watched(urls, settings, lambda _: None)
+
+
+def fetch_watched(
+    urls: Iterable[str | Request] | str | Request,
+    settings: Settings | Mapping[str, Any] | str | Path | None,
+    watch: Callable[[Crawl], object],
+) -> Generator[Response | Failed]:
+    """:func:`fetch`, of whose crawl ``watch`` is told before it begins."""
     stream = _Stream()
     spider = _Fetches([urls] if isinstance(urls, str | Request) else urls, stream.put)
     chosen = settings if isinstance(settings, Settings) else settings_for(spider, settings)
-    return stream.run(lambda: Crawl(spider, chosen, audience=stream, keep=True))
+
+    def make() -> Crawl:
+        crawl = Crawl(spider, chosen, audience=stream, keep=True)
+        watch(crawl)
+        return crawl
+
+    return stream.run(make)
 
 
 class _Fetches(Spider):

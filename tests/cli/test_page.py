@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from scrapekit.cli import page
 from scrapekit.cli.reading import readable
 from scrapekit.testing import Reply, SampleSite, response, serve
 
@@ -33,6 +35,14 @@ def web():
             return Reply(b"User-agent: *\nDisallow: /private")
         if request.path == "/gone":
             return Reply(b"<p>gone</p>", 404, HTML)
+        if request.path == "/closed":
+            return Reply(b"<p>closed</p>", 403, HTML)
+        if request.path == "/busy":
+            return Reply(b"", 503, (("Retry-After", "1"),))
+        if request.path == "/scripts":
+            return Reply(b"<div id=app></div><script src=app.js></script>", headers=HTML)
+        if request.path == "/feed":
+            return Reply(b"<feed xmlns='x:y'><id>1</id></feed>", headers=(("Content-Type", "application/xml"),))
         if request.path == "/moved":
             return Reply(b"", 301, (("Location", "/page"),))
         if request.path == "/image":
@@ -114,6 +124,20 @@ def test_fetch_shows_what_a_reader_sees(project, web):
     assert project.run("fetch", f"{web.url}/plain", "--text").out == "no markup\n"
 
 
+def test_what_is_not_there_to_be_shown_is_said(project, web):
+    _, out, err = project.run("fetch", f"{web.url}/scripts", "--text")
+    assert out == "\n"
+    assert err.startswith(f"there is no text on {web.url}/scripts\nwhat a browser shows may have been put there by ")
+    _, out, err = project.run("fetch", f"{web.url}/scripts", "--links")
+    assert out == ""
+    assert err.startswith(f"there are no links on {web.url}/scripts\n")
+    assert project.run("fetch", f"{web.url}/image", "--text").out.startswith("(6 bytes of image/png: ")
+    code, out, err = project.run("fetch", f"{web.url}/image", "--links")
+    assert (code, out) == (1, "")
+    assert err.endswith(f"\n'scrapekit fetch {web.url}/image' shows what came, "
+                        f"'scrapekit shell {web.url}/image' opens Python with it\n")  # fmt: skip
+
+
 def test_a_page_without_an_element_has_no_text():
     assert readable(response(body="")) == ""
     assert readable(response(body="<p>a<!-- b --><span>c</span><script>d<!-- e --></script>")) == "ac"
@@ -122,6 +146,25 @@ def test_a_page_without_an_element_has_no_text():
 def test_a_page_with_an_error_is_shown_and_is_exit_code_1(project, web):
     code, out, err = project.run("fetch", f"{web.url}/gone", "--text")
     assert (code, out, err) == (1, "gone\n", f"{web.url}/gone: status 404\n")
+
+
+def test_while_a_page_is_tried_again_it_says_so_and_what_it_waits_for(project, web, monkeypatch):
+    monkeypatch.setattr(page, "_LOOK_SECONDS", 0.05)
+    code, out, err = project.run("fetch", f"{web.url}/busy", "-s", "retry.times=1")
+    assert (code, out) == (1, "")
+    again, *waiting, failed, fix = err.splitlines()
+    assert again.endswith(f" INFO {web.url}/busy: StatusError: status 503; attempt 2 in 1.0 s")
+    assert any(
+        re.fullmatch(r"waiting: 127\.0\.0\.1: Retry-After until .* \(Ctrl-C gives up\)", each) for each in waiting
+    )
+    assert failed == f"scrapekit: error: {web.url}/busy: status 503"
+    assert fix == "the site is in trouble, or wants fewer requests: try again later"
+
+
+def test_a_page_that_refuses_is_shown_with_what_it_may_want(project, web):
+    code, out, err = project.run("fetch", f"{web.url}/closed")
+    assert (code, out) == (1, "<p>closed</p>")
+    assert err.startswith(f"{web.url}/closed: status 403\nit refuses this visitor: it may want a login (http.auth, ")
 
 
 @pytest.mark.parametrize(
@@ -192,6 +235,9 @@ def test_select_says_when_there_is_nothing_and_when_it_is_no_selector(project, w
     code, out, err = project.run("select", f"{web.url}/page", "h2")
     assert (code, out) == (1, "")
     assert err.startswith(f"nothing on {web.url}/page is selected by h2\n")
+    code, _, err = project.run("select", f"{web.url}/feed", "id")
+    assert (code, err.splitlines()[1][:46]) == (1, "what is in a namespace of XML is selected by '")
+    assert project.run("select", f"{web.url}/feed", "*|id::text").out == "1\n"
     code, out, err = project.run("select", f"{web.url}/page", "h2[")
     assert (code, out) == (2, "")
     assert err.startswith("scrapekit: error: CSS selector 'h2[' failed: ")
@@ -308,6 +354,7 @@ def test_parse_says_what_failed(project, web):
     assert "quotes.py" in err
     assert r"ValueError: no\x1b[31m" in err
     assert err.endswith(f"\nscrapekit: error: fails raised ValueError on {web.url}/page\n")
+    assert project.run("parse", f"{web.url}/gone", "--spider", "pages").code == 1
     code, out, err = project.run("parse", f"{web.url}/page", "--spider", "quotes", "--callback", "broken")
     assert code == 1
     assert out.startswith("60 items\n")

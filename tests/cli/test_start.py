@@ -240,6 +240,10 @@ def test_no_list_is_no_guess(body):
         ("<a class=next href=/list>2</a>", None),
         ("<a class=next href=/2>2</a><a class=next href=/3>2</a>", None),
         ("<a class=nextgen href=/2>2</a><a href=mailto:x>3</a>", None),
+        ("<a href=/1>1</a> <a href=/2>2</a> <a href=/2><b>Next</b> &raquo;</a>", 'a:contains("Next")'),
+        ("<a href=/2>&lt; older posts</a>", 'a:contains("older")'),
+        ("<a href=/2> &raquo; </a>", 'a:contains("\xbb")'),
+        ("<a href=/2>Next of kin</a>", None),
     ],
 )
 def test_the_next_page_is_what_says_so(link, query):
@@ -273,6 +277,51 @@ def test_a_guess_from_json_runs(project):
 
     with serve(app) as server:
         assert "2 items on this page, with a\n" in project.run("new", "api", server.url).out
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "said"),
+    [
+        (
+            "text/html",
+            b"<div id=app></div><script src=app.js></script>",
+            "no list was seen there: 'scrapekit select URL",
+        ),
+        ("application/xml", b"<urlset><url><loc>x</loc></url></urlset>", "sitemaps, feeds and other XML have spiders "),
+        ("application/json", b'{"a": 1}', "no list of several objects was seen there: 'scrapekit shell URL' has it as"),
+        ("text/plain", b"a", "nothing can be guessed from text/plain: 'scrapekit shell URL' has it as response.doc"),
+    ],
+)
+def test_new_says_why_it_found_little(project, kind, body, said):
+    with serve(lambda request: Reply(body, headers=(("Content-Type", kind),))) as server:
+        code, out, _ = project.run("new", "little", server.url, "-s", "robots.obey=false")
+    assert code == 0
+    wrote, found, why, *_ = out.splitlines()
+    assert (wrote, found[:20]) == ("wrote  spiders/little.py", "1 item on this page,")
+    assert why.startswith(said)
+
+
+def test_new_leaves_nothing_behind_where_the_spider_can_not_run(project, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jmespath", None)
+    reply = Reply(b'[{"a": 1}, {"a": 2}]', headers=(("Content-Type", "application/json"),))
+    with serve(lambda request: reply) as server:
+        code, out, err = project.run("new", "api", server.url, "--yaml", "-s", "robots.obey=false")
+        assert (code, out) == (2, "")
+        assert "pip install '.[jmespath]'" in err
+        assert [path.name for path in (project.folder / "spiders").iterdir()] == ["pages.py"]
+        monkeypatch.undo()
+        monkeypatch.chdir(project.folder)
+        assert project.run("new", "api", server.url, "--yaml", "-s", "robots.obey=false").code == 0
+
+
+def test_new_says_how_to_look_at_what_is_not_what_it_says(project):
+    with serve(lambda request: Reply(b"{", headers=(("Content-Type", "application/json"),))) as server:
+        code, out, err = project.run("new", "api", server.url, "-s", "robots.obey=false")
+    assert (code, out) == (1, "")
+    failed, fix = err.splitlines()
+    assert failed.startswith("scrapekit: error: not JSON: ")
+    url = f"{server.url}/"
+    assert fix == f"'scrapekit fetch {url}' shows what came, 'scrapekit shell {url}' opens Python with it"
 
 
 @pytest.mark.parametrize(("name", "cls"), [("shop", "Shop"), ("my-shop_2", "MyShop2"), ("2", "Spider2")])
