@@ -63,7 +63,8 @@ class FilesPipeline:
     def requests(self, item: Any, page_url: str) -> Iterator[Request]:
         """The requests that fetch the files of an item."""
         found = item.get(self._field) if isinstance(item, dict) else getattr(item, self._field, None)
-        for href in [found] if isinstance(found, str) else found or ():
+        several = found if isinstance(found, list | tuple | set | frozenset) else () if found is None else (found,)
+        for href in several:
             url = join(page_url, href) if isinstance(href, str) else None
             if url is None:
                 record(self._folder, FileRecord(str(href), "failed", error="it is no URL that can be fetched"))

@@ -10,6 +10,8 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import astuple
 
+from scrapekit.messages.reason import storable
+
 NAME = "manifest.sqlite"
 _PATIENCE = 60.0  # seconds that a writer waits for the others
 _SCHEMA = """CREATE TABLE IF NOT EXISTS files (
@@ -47,7 +49,8 @@ def record(folder: Path, entry: FileRecord) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(folder / NAME, timeout=_PATIENCE)) as db, db:
         db.execute(_SCHEMA)
-        db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(entry))
+        values = [storable(value) if isinstance(value, str) else value for value in astuple(entry)]
+        db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
 
 def read_manifest(folder: str | Path) -> Iterator[FileRecord]:

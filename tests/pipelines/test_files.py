@@ -166,6 +166,18 @@ def test_items_of_other_types_and_fields(tmp_path):
     assert list(read_manifest(tmp_path / "nothing")) == []
 
 
+def test_whatever_stands_in_the_field_costs_no_item(tmp_path):
+    pipeline = FilesPipeline(tmp_path)
+    odd = [5, {"a": "b"}, None, "http://a\udcff.test/", "javascript:x", ["/a"], "", "x" * 9000]
+    for found in (odd, 5, {"a": "/b"}, None, ()):
+        assert [request.url for request in pipeline.requests({"file_urls": found}, "https://a.test/b/")] in (
+            [], ["https://a.test/b/"],
+        )  # fmt: skip
+    said = {record.url: record.error for record in read_manifest(tmp_path)}
+    assert {*said.values()} == {"it is no URL that can be fetched"}
+    assert {"5", "{'a': 'b'}", "http://a\ufffd.test/", "javascript:x"} < said.keys()
+
+
 class Killed(Spider):
     url = ""
     pipelines = [FilesPipeline("files")]
