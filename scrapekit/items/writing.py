@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from hashlib import blake2b
 from typing import Any
@@ -36,7 +37,10 @@ class ItemWriter:
         """
         if isinstance(item, Item) and (problem := item.problem) is not None:
             raise problem
-        line = encode_item(item)
+        try:
+            line = encode_item(item)
+        except ItemError as error:
+            raise _of_field(error, item) from error
         check_depth(item, line)
         check(item, line)
         return line, self._key(item)
@@ -108,6 +112,18 @@ def _declared(kind: Any) -> tuple[str, Sequence[str]]:
     return "", ()
 
 
+def _of_field(error: ItemError, item: Any) -> ItemError:
+    """The same error with the first field that can't be written, if it is one."""
+    with suppress(Exception):  # what reads an item may be user code, and the item is wrong in any case
+        for name, value in (_fields(item) or {}).items() if not isinstance(item, Mapping) else item.items():
+            try:
+                encode_item({name: value} if isinstance(name, str) else {})
+            except ItemError as found:
+                said = str(found).removeprefix("item ")
+                return ItemError(f"{name}: {said}", item, field=name, value=value)
+    return error
+
+
 def _fields(item: Any) -> dict[str, Any] | None:
     """An item as a dict, as far as it can be read."""
     if item is None:
@@ -130,5 +146,5 @@ def _shown(value: Any) -> Any:
         return value
     try:
         return storable(repr(value)[:_SHOWN])
-    except Exception as error:  # noqa: BLE001  (the __repr__ of a value is user code)
+    except BaseException as error:  # noqa: BLE001  (the __repr__ of a value is user code, and must not cost the page)
         return f"({type(error).__name__} in its __repr__)"

@@ -359,7 +359,7 @@ def test_parse_says_what_failed(project, web):
     assert code == 1
     assert out.startswith("60 items\n")
     assert "\nand 10 more\n" in out
-    assert "item can't be written as JSON" in err
+    assert "what: can't be written as JSON: object is not JSON" in err
 
 
 def test_parse_needs_a_spider_and_a_callback_that_are_there(project, web):

@@ -153,6 +153,26 @@ def test_what_a_pipeline_raises_is_called_so_but_a_validation_is_not():
     assert (said["field"], said["value"]) == ("born", "x")
 
 
+@pytest.mark.parametrize(
+    ("item", "field", "said"),
+    [
+        ({"a": 1, "b": {1, 2}, "c": object()}, "c", "c: can't be written as JSON: object is not JSON"),
+        (
+            attrs.make_class("A", ["a", "_b"])([object()], object()),
+            "a",
+            "a: can't be written as JSON: object is not JSON",
+        ),
+        ({None: 1}, None, "item can't be written as JSON: None can't be a key of a JSON object"),
+    ],
+    ids=["dict", "attrs", "no field"],
+)
+def test_the_field_that_is_not_json_is_named(item, field, said):
+    with pytest.raises(ItemError) as caught:
+        ItemWriter()(item)
+    assert (str(caught.value), caught.value.field) == (said, field)
+    assert field is None or caught.value.value is not None
+
+
 def nested(levels, around):
     item = {}
     for _ in range(levels - 1):
