@@ -405,6 +405,12 @@ def test_each_url_gives_one_result_duplicates_too(server):
     assert {result.css("p::text").get() for result in results} == {f"/{n}" for n in range(5)}
 
 
+def test_it_uses_threads_whatever_fleet_the_settings_of_a_project_say(server, tmp_path):
+    cache = {"mode": "dev", "path": str(tmp_path / "cache")}  # which actors can't have
+    [result] = fetched([url(server, "/1")], fleet="ray", cache=cache)
+    assert result.status == 200
+
+
 def test_failures_are_results_too(server):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from pkgutil import resolve_name
@@ -9,11 +10,13 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from scrapekit.download import Source
 from scrapekit.fleet.allocator import give_memory_back
 from scrapekit.fleet.child import CLOSE_SECONDS, READY, hand_out, refusal
+from scrapekit.fleet.records import Forward
 from scrapekit.fleet.threads import ThreadFleet
 from scrapekit.fleet.wire import Outbox
+
+logger = logging.getLogger("scrapekit")
 
 
 class Actor:
@@ -33,11 +36,8 @@ class Actor:
     def __init__(self, make: str, config: bytes, files: bytes, workers: int, linger: float) -> None:
         self._make = make
         self._config = config
-        self._files = files
+        self._files = msgspec.msgpack.decode(files, type=dict[str, bytes])
         self._workers = workers
-        self._folder: TemporaryDirectory[str]
-        self._downloader: Source
-        self._fleet: ThreadFleet
         self._outbox = Outbox(linger)
 
     def start(self) -> bytes:
@@ -47,9 +47,10 @@ class Actor:
             ``READY``, or ``REFUSED`` and why, in one line.
         """
         give_memory_back()
-        self._folder = TemporaryDirectory(prefix="scrapekit-")
+        logging.getLogger().addHandler(Forward(self._outbox.put))
+        self._folder = TemporaryDirectory(prefix="scrapekit-", ignore_cleanup_errors=True)  # a callback may hang in it
         try:
-            for name, content in msgspec.msgpack.decode(self._files, type=dict[str, bytes]).items():
+            for name, content in self._files.items():
                 path = Path(self._folder.name, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
@@ -73,6 +74,10 @@ class Actor:
         """End the threads and close the connections; what was finished can still be taken."""
         self._downloader.close()
         self._fleet.close(CLOSE_SECONDS)
+        folder = Path(self._folder.name)
+        found = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
+        if lost := sorted({str(path.relative_to(folder)) for path in found} - self._files.keys()):
+            logger.warning("%s and %d more files are gone with their actor: use absolute paths", lost[0], len(lost) - 1)
         self._clean()
         self._outbox.put(None)  # the last thing: whoever takes it ends this process
 

@@ -229,11 +229,10 @@ class Crew:
     def _read(self, member: Member) -> None:
         try:
             self._receive(member)
+            member.leases.put(None)
+            self._ended(member)
         except Exception as error:  # noqa: BLE001  (as above)
-            self._post(FleetError(f"{self._one} can't be understood: {type(error).__name__}: {error}"))
-            return
-        member.leases.put(None)
-        self._ended(member)
+            self._post(FleetError(f"{self._one} can't be read from any more: {type(error).__name__}: {error}"))
 
     def _receive(self, member: Member) -> None:
         """Pass on all that it has done, until it has ended."""
@@ -278,10 +277,10 @@ class Crew:
                     if self._barren >= self._barren_limit:
                         raise FleetError(f"{self._several} keep dying: {how}")
                 heir = self._spawn()
-        except FleetError as error:
-            self._post(error)
-        except (OSError, SpiderError) as error:
-            self._post(FleetError(f"{self._one} can't be replaced: {error}"))
+        except Exception as error:  # noqa: BLE001  (as above)
+            self._post(
+                error if isinstance(error, FleetError) else FleetError(f"{self._one} can't be replaced: {error}")
+            )
 
     def _admit(self, heir: Member) -> str:
         """Wait until it is ready, and let it take part. How it died, if it did; else nothing."""
@@ -294,9 +293,8 @@ class Crew:
                     if self._members:  # the crawl goes on with them, and room for another may come at any time
                         until = monotonic() + self._patience
                 if monotonic() > until:
-                    raise FleetError(
-                        f"there are no {self._several} left, and none could be started in {self._patience:g} s"
-                    )
+                    none = f"there are no {self._several} left, and none could be started"
+                    raise FleetError(f"{none} in {self._patience:g} s")
             with self._lock:
                 if not self._closing:
                     self._members.append(heir)
@@ -330,6 +328,6 @@ class Crew:
         free = [member for member in self._members if not member.solo and len(member.held) < self._workers]
         if lease.alone:
             return next((member for member in free if not member.held), None)
-        if any(waiting.alone for waiting in self._backlog) and free and not any(m.solo for m in self._members):
+        if free and any(waiting.alone for waiting in self._backlog) and not any(m.solo for m in self._members):
             free.remove(min(free, key=lambda member: len(member.held)))  # let it run empty for the one that waits
         return min(free, key=lambda member: len(member.held), default=None)

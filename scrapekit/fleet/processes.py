@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Callable
+from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -46,13 +48,16 @@ class ProcessFleet(Crew):
             process = context.Process(  # type: ignore[attr-defined]  # every context has it
                 target=start, args=(theirs, workers, config), name="scrapekit-process", daemon=True
             )
-            process.start()
+            with ExitStack() as begun:
+                if hasattr(signal, "pthread_sigmask"):  # or a Ctrl-C would end it with a traceback, until it is ignored
+                    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # it begins with that, too
+                    begun.callback(signal.pthread_sigmask, signal.SIG_SETMASK, before)
+                process.start()
             theirs.close()
             return _Child(process, ours)
 
-        super().__init__(
-            spawn, size=processes, workers=workers, post=post, noun=("a worker process", "worker processes")
-        )
+        noun = ("a worker process", "worker processes")
+        super().__init__(spawn, size=processes, workers=workers, post=post, noun=noun)
 
 
 class _Child(Member):
@@ -90,8 +95,7 @@ class _Child(Member):
             return b""
 
     def kill(self) -> None:
-        if self._process.is_alive():
-            self._process.kill()
+        self._process.kill()
         self._process.join()
 
     def epitaph(self) -> str:

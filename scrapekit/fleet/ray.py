@@ -14,9 +14,8 @@ from scrapekit.fleet.crew import Crew, Member
 from scrapekit.fleet.wire import encode
 from scrapekit.messages import Lease, Lost, Outcome
 
-_CALLS_PER_SECOND = (
-    200  # that take outcomes, of all actors together; each costs this process 0.6 ms, however full it is
-)
+# Calls that take outcomes, of all actors together; each costs this process 0.6 ms, however full it is.
+_CALLS_PER_SECOND = 200
 _LONGEST_LINGER = 0.1  # seconds
 _CONCURRENCY = 4  # calls at a time that an actor answers: submit, take, close, and one to spare
 

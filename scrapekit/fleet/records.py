@@ -31,10 +31,9 @@ class Logged(Struct, tag=True):
 
     def say(self) -> None:
         """Hand it to the handlers of this process. Any thread."""
-        made = {"levelno": self.level, "levelname": logging.getLevelName(self.level), "msg": "%s"}
-        record = logging.makeLogRecord(
-            {**self.facts, **made, "args": (self.message,), "name": self.name, "created": self.created}
-        )
+        level = {"levelno": self.level, "levelname": logging.getLevelName(self.level)}
+        told = {"msg": "%s", "args": (self.message,), "name": self.name, "created": self.created}
+        record = logging.makeLogRecord({**self.facts, **level, **told})
         logging.getLogger(self.name).handle(record)
 
 

@@ -57,9 +57,8 @@ class ThreadFleet:
             self._hire(workers)
         except RuntimeError as error:
             self.close(0)
-            raise FleetError(
-                f"only {len(self._hands)} of {workers} worker threads could be started: {error}"
-            ) from error
+            started = f"only {len(self._hands)} of {workers} worker threads could be started"
+            raise FleetError(f"{started}: {error}") from error
 
     def submit(self, lease: Lease) -> None:
         """Hand a lease to whichever thread is free first. Never blocks; any thread."""

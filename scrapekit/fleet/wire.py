@@ -16,17 +16,14 @@ from scrapekit.messages import Failed, Fetched, Lease, Outcome, Redirected
 encode = msgspec.msgpack.Encoder().encode
 """A list of leases, and the ids of those to be given up, as bytes. Any thread."""
 
+decode_leases = msgspec.msgpack.Decoder(list[Lease | int]).decode
+"""What :data:`encode` made of leases. Any thread."""
+
 T = TypeVar("T")
 _MOST = 256
 _STATS_SECONDS = 1.0
 
-_leases = msgspec.msgpack.Decoder(list[Lease | int])
 _batch = msgspec.msgpack.Decoder(tuple[list[Fetched | Redirected | Failed | Logged], PoolStats | None])
-
-
-def decode_leases(data: bytes) -> list[Lease | int]:
-    """What :data:`encode` made of leases."""
-    return _leases.decode(data)
 
 
 class Outbox:

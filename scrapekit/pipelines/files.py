@@ -49,7 +49,8 @@ class FilesPipeline:
         name: str | None = None,
     ) -> None:
         self.name = name or f"{self._kind}s"
-        self._folder = Path(folder)
+        self.folder = Path(folder)
+        """Where the files go."""
         self._field = field or f"{self._kind}_urls"
         self._types = None if types is None else [pattern.lower() for pattern in types]
         self._min_size = min_size
@@ -67,7 +68,7 @@ class FilesPipeline:
         for href in several:
             url = join(page_url, href) if isinstance(href, str) else None
             if url is None:
-                record(self._folder, FileRecord(str(href), "failed", error="it is no URL that can be fetched"))
+                record(self.folder, FileRecord(str(href), "failed", error="it is no URL that can be fetched"))
             else:
                 yield Request(
                     url,
@@ -87,20 +88,20 @@ class FilesPipeline:
         url = response.meta["file_url"]  # a redirect may have led elsewhere
         why = self._refusal(size, media_type)
         if why is not None:
-            record(self._folder, FileRecord(url, "refused", None, name, size, media_type, why))
+            record(self.folder, FileRecord(url, "refused", None, name, size, media_type, why))
             return
         path = Path(name[:2]) / f"{name}{mimetypes.guess_extension(media_type) or ''}"
-        target = self._folder / path
-        if not target.parent.resolve().is_relative_to(self._folder.resolve()):
-            raise OSError(f"{target.parent} leads out of {self._folder}: files are never written elsewhere")
+        target = self.folder / path
+        if not target.parent.resolve().is_relative_to(self.folder.resolve()):
+            raise OSError(f"{target.parent} leads out of {self.folder}: files are never written elsewhere")
         if not target.is_file() or target.stat().st_size != size:
             response.save(target)
-        record(self._folder, FileRecord(url, "saved", path.as_posix(), name, size, media_type))
+        record(self.folder, FileRecord(url, "saved", path.as_posix(), name, size, media_type))
 
     def fail(self, error: RequestError) -> None:
         """Write down that a file can't be had."""
         record(
-            self._folder, FileRecord(error.request.meta["file_url"], "failed", error=f"{type(error).__name__}: {error}")
+            self.folder, FileRecord(error.request.meta["file_url"], "failed", error=f"{type(error).__name__}: {error}")
         )
 
     def _media_type(self, response: Response) -> str:

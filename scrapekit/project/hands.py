@@ -22,14 +22,14 @@ from scrapekit.parse import Parsers
 from scrapekit.project.naming import filters_of
 from scrapekit.project.sources import prepare, source_of
 from scrapekit.project.spiders import file_of, load_spider, make_spider
-from scrapekit.safe import LOG_FORMAT
-from scrapekit.settings import Settings
+from scrapekit.settings import ExportSettings, FleetSettings, Settings, UiSettings
 from scrapekit.spider import Spider
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
     from scrapekit.engine import Fleet
+    from scrapekit.fleet.crew import Crew
 
 _CLOSE_SECONDS = 5.0  # that the workers get to end, once the pool under them is closed
 _HURRY_SECONDS = 0.5
@@ -59,43 +59,28 @@ class Hands:
         resume: bool = False,
     ) -> None:
         self._patience = _CLOSE_SECONDS
-        kind, _, detail = settings.fleet.kind.partition(":")
-        self._put_away: Callable[[], None] | None = prepare(settings, resume=resume)
+        if keep:
+            settings = replace(settings, fleet=FleetSettings())
+        put_away = prepare(settings, resume=resume)
+        self._put_away: Callable[[], None] | None = put_away
+        self._source: Source | None = None
+        self._stats: Callable[[], PoolStats]
         self.fleet: Fleet
         """The engine's side of it."""
-        self._source: Source | None
-        self._stats: Callable[[], PoolStats]
-        if kind == "processes" and not keep:
-            from scrapekit.fleet.processes import ProcessFleet  # noqa: PLC0415  (multiprocessing, for those who want it)
-
-            processes = ProcessFleet(
-                start,
-                msgspec.json.encode(_order(casts, settings)),
-                processes=int(detail),
-                workers=settings.workers,
-                post=post,
-                method=settings.fleet.start_method,
-            )
-            self.fleet, self._stats = processes, processes.stats
-            self._source = None
-        elif kind == "ray" and not keep:
-            from scrapekit.project.cluster import ray_fleet  # noqa: PLC0415  (as above)
-
-            order = _order(casts, settings)
-            files = _pack(order)
-            actors = ray_fleet(
-                f"{__name__}:{build.__name__}",
-                msgspec.json.encode(order),
-                files,
-                address=detail,
-                settings=settings,
-                post=post,
-            )
-            self.fleet, self._stats = actors, actors.stats
-            self._source = None
-        else:
-            worker, self._source = build_worker(casts, settings, keep=keep)
-            self.fleet, self._stats = ThreadFleet(worker, settings.workers, post), self._source.stats
+        try:
+            if settings.fleet.kind == "threads":
+                worker, source = build_worker(casts, settings, keep=keep)
+                self.fleet, self._source, self._stats = (
+                    ThreadFleet(worker, settings.workers, post),
+                    source,
+                    source.stats,
+                )
+            else:
+                self.fleet = crew = _crew(casts, settings, post)
+                self._stats = crew.stats
+        except BaseException:
+            put_away()
+            raise
 
     def pool_stats(self) -> PoolStats:
         """The statistics of the pools now; of processes and actors as of a second ago. Any thread."""
@@ -120,6 +105,31 @@ class Hands:
         put_away, self._put_away = self._put_away, None
         if put_away is not None:
             put_away()
+
+
+def _crew(casts: Casts, settings: Settings, post: Callable[[Any], Any]) -> Crew:
+    """Processes, or actors on a cluster."""
+    kind, _, detail = settings.fleet.kind.partition(":")
+    order = _order(casts, settings)
+    if kind == "processes":
+        from scrapekit.fleet.processes import ProcessFleet  # noqa: PLC0415  (multiprocessing, for those who want it)
+
+        return ProcessFleet(
+            start,
+            msgspec.json.encode(order),
+            processes=int(detail),
+            workers=settings.workers,
+            post=post,
+            method=settings.fleet.start_method,
+        )
+    from scrapekit.project.cluster import ray_fleet  # noqa: PLC0415  (as above)
+    from scrapekit.project.luggage import check_folders  # noqa: PLC0415  (as above)
+
+    for spider, _ in casts.values():
+        check_folders(spider)
+    files = _pack(order)
+    make = f"{__name__}:{build.__name__}"
+    return ray_fleet(make, msgspec.json.encode(order), files, address=detail, settings=settings, post=post)
 
 
 class Role(msgspec.Struct):
@@ -150,12 +160,7 @@ def start(pipe: Connection, workers: int, config: bytes) -> None:
 def build(config: bytes) -> tuple[AnyWorker, Source]:
     """What an :class:`Order` asks for. The spiders' files are looked up from the working directory."""
     order = msgspec.json.decode(config, type=Order)
-    root = logging.getLogger()
-    root.setLevel(order.log_level)
-    if not root.handlers:  # a process sends what it has to say to the engine's, an actor says it itself
-        handler = logging.StreamHandler()
-        handler.setFormatter(LOG_FORMAT)
-        root.addHandler(handler)
+    logging.getLogger().setLevel(order.log_level)
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # what it warns of we report ourselves
     casts = {}
     for role in order.roles:
@@ -207,8 +212,14 @@ def _pack(order: Order) -> dict[str, bytes]:
 
 
 def _told(settings: Settings) -> dict[str, Any]:
-    """The settings without what the engine keeps to itself: each lease has the proxy and credentials of its hop."""
-    told: dict[str, Any] = msgspec.to_builtins(replace(settings, http=replace(settings.http, proxies={}, auth={})))
+    """The settings without what the engine keeps to itself: each lease has the proxy and credentials of its hop.
+
+    Of outputs, whose URLs may have passwords, workers are to know which items go there, and whether by their kind.
+    """
+    http = replace(settings.http, proxies={}, auth={})
+    outputs = [replace(each, path="{item}" if "{item}" in each.path else "-") for each in settings.export.outputs]
+    export = ExportSettings(outputs=tuple(outputs))
+    told: dict[str, Any] = msgspec.to_builtins(replace(settings, http=http, export=export, ui=UiSettings()))
     return told
 
 

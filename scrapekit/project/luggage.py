@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scrapekit.errors import SpiderError
+from scrapekit.pipelines import FilesPipeline
+from scrapekit.spider import Spider
 
 _LARGEST = 32 * 2**20
 _OURS = Path(__file__).resolve().parents[1]
@@ -44,6 +46,20 @@ def pack(spider: Path, root: Path) -> tuple[str, dict[str, bytes]]:
                 f"the Python files of {spider} are more than 32 MiB: keep the spider in a folder of its own"
             )
     return str(spider.relative_to(root)), files
+
+
+def check_folders(spider: Spider) -> None:
+    """Whether the files that its pipelines keep would outlast an actor, whose working directory goes with it.
+
+    Raises:
+        SpiderError: They would not.
+    """
+    for stage in spider.pipelines:
+        if isinstance(stage, FilesPipeline) and not stage.folder.is_absolute():
+            raise SpiderError(
+                f"{type(stage).__name__} of spider {spider.name!r} keeps files in {str(stage.folder)!r}, which goes "
+                "with each actor: give it an absolute path, which all nodes share or each has, or leave out fleet ray"
+            )
 
 
 def _code_in(folder: Path) -> Iterator[Path]:

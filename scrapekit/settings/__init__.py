@@ -29,6 +29,7 @@ from scrapekit.settings.schema import (
     Settings,
     ThrottleSettings,
     TimeoutSettings,
+    UiSettings,
 )
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "Settings",
     "ThrottleSettings",
     "TimeoutSettings",
+    "UiSettings",
     "flatten",
     "load",
     "mask",

@@ -120,6 +120,25 @@ def test_a_second_ctrl_c_stops_at_once_although_a_page_hangs(shell, waiting_site
     assert_complete(output, waiting_site)
 
 
+SLOW_START = """
+import pathlib, sys, time
+if any("spawn_main" in word for word in sys.orig_argv):
+    pathlib.Path("begun").touch()
+    time.sleep(60)
+"""
+
+
+def test_a_ctrl_c_while_processes_are_being_started_is_one_line(shell, project):
+    """It reaches all that belong to the terminal, and Python itself would tell of it with a traceback."""
+    (project / "sitecustomize.py").write_text(SLOW_START)
+    path = f"{project}{os.pathsep}{shell.package}"
+    process = shell.start("crawl", "books", "-O", "x.jsonl", "--fleet", "processes:2", "-q", env={"PYTHONPATH": path})
+    assert wait_until((project / "begun").exists, process)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said.strip()) == (130, "scrapekit: error: interrupted")
+
+
 def test_resume_without_a_job_takes_the_latest_and_a_finished_job_is_not_resumed(shell, site, output):
     interrupted(shell, site, output)
     again = shell.run("crawl", "books", "--resume")

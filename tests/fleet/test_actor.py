@@ -15,17 +15,21 @@ from scrapekit.fleet.wire import decode_batch, encode
 from scrapekit.messages import Lease, Request
 from scrapekit.project.hands import _order
 from scrapekit.project.luggage import pack
+from scrapekit.project.naming import filters_of
 from scrapekit.project.spiders import load_spider
 from scrapekit.settings import Settings, load
 from scrapekit.testing import Reply, serve
 
 SPIDER = """
+import logging
 from scrapekit import Spider
 from greetings import greeting
 
 class Greeter(Spider):
     def parse(self, response):
         import later
+        logging.getLogger("greeter").warning("greeted %s", response.url, extra={"url": response.url})
+        response.save("pages/1.html")
         yield {"greeting": greeting, "later": later.word}
 """
 # What Ray does, in one thread and by standard input and output: each line is a call, each answer is printed.
@@ -88,7 +92,7 @@ def actor(order, files):
     return Elsewhere(make, msgspec.json.encode(order), msgspec.msgpack.encode(files), 2, 0.001)
 
 
-def test_an_actor_has_the_code_of_its_spider_works_and_cleans_up(order, tmp_path):
+def test_an_actor_has_the_code_of_its_spider_works_says_what_it_logs_and_cleans_up(order, tmp_path, caplog):
     with serve(lambda _view: Reply(b"<p>page", headers=[("Content-Type", "text/html")])) as server:
         away = actor(*order)
         assert away.call("start") == READY
@@ -102,6 +106,11 @@ def test_an_actor_has_the_code_of_its_spider_works_and_cleans_up(order, tmp_path
         last = decode_batch(away.call("take"))
         assert away.call("take") == b""
         folder = away.end()
+    assert sorted(record.url for record in caplog.records if record.name == "greeter") == [
+        f"{server.url}/{number}" for number in range(5)
+    ]
+    gone = "pages/1.html and 0 more files are gone with their actor: use absolute paths"
+    assert (caplog.records[-1].levelname, caplog.messages[-1]) == ("WARNING", gone)
     assert sorted(outcome.id for outcome in outcomes) == [0, 1, 2, 3, 4]
     assert {line for outcome in outcomes for line in outcome.yielded.items} == {
         b'{"greeting":"hello","later":"goodbye"}'
@@ -118,16 +127,22 @@ def test_an_actor_that_lacks_a_module_says_so_in_one_line(order, tmp_path):
     away = actor(order, files)
     word = away.call("start")
     assert word[:1] == REFUSED
-    assert word[1:].decode() == "spiders/greeter.py:3: ModuleNotFoundError: No module named 'greetings'"
+    assert word[1:].decode() == "spiders/greeter.py:4: ModuleNotFoundError: No module named 'greetings'"
     assert away.end() == "/"
     assert list(tmp_path.glob("scrapekit-*")) == []
 
 
-def test_workers_are_not_told_the_proxies_and_credentials_of_others(order, tmp_path):
+def test_workers_are_not_told_what_only_the_engine_needs_to_know(order, tmp_path):
     path = tmp_path / "again.py"
     path.write_text("from scrapekit import Spider\nclass Again(Spider):\n    name = 'again'\n")
-    http = {"proxies": "http://me:hunter2@p", "auth": {"a.test": {"bearer": "hunter2"}}, "max_redirects": 3}
-    settings = load(None, {"http": http}).settings
+    secret = {
+        "http": {"proxies": "http://me:hunter2@p", "auth": {"a.test": {"bearer": "hunter2"}}, "max_redirects": 3},
+        "export": [{"path": "postgresql://me:hunter2@p/d", "items": "Book"}, {"path": "s3://hunter2/{item}.csv"}],
+        "ui": {"token": "hunter2hunter2hunter2"},
+    }
+    settings = load(None, secret).settings
     told = _order({"": (load_spider(str(path), tmp_path)(), settings)}, settings)
     assert "hunter2" not in repr(told)
     assert told.settings["http"]["max_redirects"] == 3
+    outputs = msgspec.convert(told.settings, Settings).export.outputs
+    assert filters_of(outputs) == filters_of(settings.export.outputs)

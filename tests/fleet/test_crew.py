@@ -163,7 +163,11 @@ def test_heirs_that_only_die_end_the_crawl():
     crew.close(WAIT)
 
 
-@pytest.mark.parametrize("heir", [OSError("no more processes"), FakeMember(SpiderError("no such module"))])
+@pytest.mark.parametrize(
+    "heir",
+    [OSError("no more processes"), FakeMember(SpiderError("no such module")), RuntimeError("no connection")],
+    ids=["OSError", "SpiderError", "RuntimeError"],
+)
 def test_a_member_that_can_not_be_replaced_ends_the_crawl(heir):
     one = FakeMember()
     crew, inbox = crew_of(one, heir, size=1)
@@ -207,7 +211,7 @@ def test_a_member_that_talks_nonsense_ends_the_crawl_instead_of_hanging_it():
     one = FakeMember()
     crew, inbox = crew_of(one)
     one.done.put(ValueError("not MessagePack"))
-    assert str(inbox.get(timeout=WAIT)) == "a member can't be understood: ValueError: not MessagePack"
+    assert str(inbox.get(timeout=WAIT)) == "a member can't be read from any more: ValueError: not MessagePack"
     crew.close(WAIT)
 
 

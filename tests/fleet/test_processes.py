@@ -15,7 +15,7 @@ import scrapekit
 from scrapekit.engine import watchdog
 from scrapekit.errors import FleetError, SpiderError
 from scrapekit.project.spiders import load_spider
-from scrapekit.testing import SampleSite, serve
+from scrapekit.testing import serve
 
 HERE = os.path.dirname(__file__)
 QUICK = {"workers": 4, "fleet": "processes:2", "retry": {"backoff": {"initial": 0.01}}}
@@ -47,19 +47,6 @@ def test_processes_share_the_work_and_give_the_same_items(tmp_path):
     assert (report.workers, report.stats.deaths) == (8, 0)
     assert report.pool.requests == report.stats.requests
     assert no_children()
-
-
-def test_the_same_spider_gives_the_same_items_on_threads_and_processes(tmp_path):
-    books = load_spider("spiders/books.py", Path())
-    sample = SampleSite(books=120, retry_after=0)
-    found = {}
-    for fleet in ("threads", "processes:2"):
-        with serve(sample) as server:
-            output = tmp_path / f"{fleet[:7]}.jsonl"
-            scrapekit.run(books, output=output, url=f"{server.url}/", settings=QUICK | {"fleet": fleet})
-            found[fleet] = sorted(output.read_text().replace(server.url, "").splitlines())
-    assert found["threads"] == found["processes:2"]
-    assert len(found["threads"]) == 120
 
 
 def test_processes_may_be_forked_from_a_clean_one(tmp_path):
@@ -111,11 +98,12 @@ def test_a_page_that_kills_its_process_is_quarantined_and_takes_no_other_page_wi
     assert no_children()
 
 
-def test_a_spider_that_can_not_be_made_in_the_child_is_one_clear_line(tmp_path, monkeypatch):
+def test_a_spider_that_can_not_be_made_in_the_child_is_one_clear_line_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("SCRAPEKIT_TEST_PARENT", str(os.getpid()))
     with pytest.raises(SpiderError, match=r"^a worker process can't start: .*RuntimeError: not in a worker process$"):
-        crawl(spider("Unmakeable"), "http://127.0.0.1/", tmp_path)
+        crawl(spider("Unmakeable"), "http://127.0.0.1/", tmp_path, archive={"record": str(tmp_path / "x.warc.gz")})
     assert no_children()
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_a_spider_that_is_in_no_file_can_not_be_found_by_processes(tmp_path):

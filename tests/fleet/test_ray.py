@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from matrix import SPIDERS, crawl, first_frame
 from sites import site
 
 import scrapekit
@@ -69,8 +70,8 @@ def spider(name):
     return load_spider(f"{HERE}/process_spiders.py:{name}", HERE)
 
 
-def books(file="books.py"):
-    return load_spider(str(ROOT / "spiders" / file), ROOT)
+def books():
+    return load_spider(str(ROOT / "spiders" / "books.py"), ROOT)
 
 
 def settings_for(cluster, kind=None, *, actors=2, resources=None, start_timeout=60, **settings):
@@ -135,23 +136,27 @@ def test_a_killed_actor_and_a_removed_node_cost_nothing_but_time(cluster, tmp_pa
     assert report.failure is None
 
 
-def test_the_same_spider_gives_the_same_items_on_all_fleets_over_a_connection_that_is_ours(cluster, tmp_path):
-    """In both of its forms: a YAML file goes to the nodes as Python does."""
-    sample = SampleSite(books=120, retry_after=0)
-    found = {}
+def test_a_connection_that_is_ours_is_used_and_left_alone(cluster, tmp_path):
+    sample = SampleSite(books=40, retry_after=0)
     ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
-    for form, fleet in (("py", "threads"), ("py", "processes:2"), ("py", "ray"), ("yaml", "ray")):
-        with serve(sample) as server:
-            output = tmp_path / f"{fleet[:3]}.jsonl"
-            settings = settings_for(cluster, fleet)
-            spider = books("books.py" if form == "py" else "books_yaml.yaml")
-            report = scrapekit.run(spider, output=output, url=f"{server.url}/", settings=settings)
-            assert report.pool.requests == report.stats.requests
-            found[form, fleet] = sorted(output.read_text(encoding="utf-8").replace(server.url, "").splitlines())
-    assert len(found["py", "threads"]) == 120
-    assert all(items == found["py", "threads"] for items in found.values())
+    with serve(sample) as server:
+        settings = settings_for(cluster, "ray")
+        report = scrapekit.run(books(), output=tmp_path / "out.jsonl", url=f"{server.url}/", settings=settings)
+    assert (report.items, report.pool.requests) == (40, report.stats.requests)
     assert ray.is_initialized()
     ray.shutdown()
+
+
+def test_all_that_a_spider_may_use_gives_what_it_gives_on_threads_and_can_be_watched(cluster, on_threads, tmp_path):
+    frames = []
+
+    def watch(url):
+        frames.append(first_frame(url, lambda frame: frame["pool"] and frame["pool"]["in_use"] == 1))
+
+    assert crawl(tmp_path / "ray", f"ray:{cluster.address}", watch=watch) == on_threads
+    [frame] = frames
+    assert frame["spider"] == ", ".join(sorted(SPIDERS))
+    assert (frame["phase"], frame["numbers"]["in_flight"], frame["numbers"]["items"] > 0) == ("running", 1, True)
 
 
 def test_a_page_that_kills_its_actor_is_quarantined_and_takes_no_other_page_with_it(cluster, tmp_path):

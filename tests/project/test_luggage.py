@@ -4,9 +4,10 @@ import pytest
 
 import scrapekit
 from scrapekit.errors import SpiderError
+from scrapekit.pipelines import FilesPipeline, ImagesPipeline
 from scrapekit.project import luggage
 from scrapekit.project.hands import _order, _pack
-from scrapekit.project.luggage import pack
+from scrapekit.project.luggage import check_folders, pack
 from scrapekit.project.spiders import load_spider
 from scrapekit.settings import Settings
 
@@ -61,6 +62,17 @@ def test_the_yaml_beside_a_spider_goes_along_but_not_the_settings_of_the_project
     assert pack(tmp_path / "alone.yaml", tmp_path) == (
         "alone.yaml", {"alone.yaml": b"alone.yaml", "shared.py": b"shared.py"},
     )  # fmt: skip
+
+
+def test_files_that_would_go_with_an_actor_are_refused(tmp_path):
+    class Covers(scrapekit.Spider):
+        name = "covers"
+        pipelines = [str, FilesPipeline(tmp_path), ImagesPipeline(tmp_path / "x")]
+
+    check_folders(Covers())
+    Covers.pipelines = [*Covers.pipelines, ImagesPipeline("images/all")]
+    with pytest.raises(SpiderError, match="^ImagesPipeline of spider 'covers' keeps files in 'images/all', which goes"):
+        check_folders(Covers())
 
 
 def spider_in(folder, name, **others):

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 import scrapekit
-from scrapekit.errors import CacheError
 from scrapekit.testing import Reply, serve
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "fleet"))
@@ -71,11 +70,6 @@ def test_http_mode_asks_for_what_may_have_changed(site, tmp_path):
     crawl(site, tmp_path, mode="http")
     report, _ = crawl(site, tmp_path, mode="http")
     assert (report.stats.flags, report.stats.requests) == ({}, 12)  # the site says nothing about freshness
-
-
-def test_actors_have_no_cache(site, tmp_path):
-    with pytest.raises(CacheError, match="leave out cache or fleet ray"):
-        crawl(site, tmp_path, fleet="ray")
 
 
 @pytest.mark.parametrize("mode", ["off", False])
