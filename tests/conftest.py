@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import gc
 import os
 import signal
 import sys
@@ -26,3 +27,9 @@ settings.load_profile("default")
 def pytest_make_parametrize_id(val, argname):
     """No megabytes of a parameter in the name of a test, which goes to and fro between the workers of pytest-xdist."""
     return f"{len(val)}-of-{argname}" if isinstance(val, (str, bytes)) and len(val) > 200 else None
+
+
+def pytest_collection_finish():
+    """The thousands of tests stay to the end: no collection of garbage, for which some of them ask, looks at them again."""
+    gc.collect()
+    gc.freeze()
