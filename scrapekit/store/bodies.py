@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from io import RawIOBase, UnsupportedOperation
-from typing import Any, Protocol
+from itertools import chain
+from typing import Any
 
 from scrapekit.messages import Spool
 
 _PIECE = 2**16
-
-
-class Readable(Protocol):
-    """What bytes can be read from."""
-
-    def read(self, size: int, /) -> bytes:
-        """Up to ``size`` bytes; none at its end."""
-        ...
 
 
 def pieces_of(body: bytes | Spool) -> Iterator[bytes]:
@@ -24,11 +17,11 @@ def pieces_of(body: bytes | Spool) -> Iterator[bytes]:
     return body.pieces(_PIECE) if isinstance(body, Spool) else iter((body,))
 
 
-def body_of(file: Readable, spool_above: int, spool_dir: str | None) -> bytes | Spool:
-    """What is to be read from a file: in memory, unless it has more bytes than that.
+def body_of(pieces: Iterator[bytes], spool_above: int, spool_dir: str | None) -> bytes | Spool:
+    """A body that comes in pieces: in memory, unless it has more bytes than that.
 
     Args:
-        file: Read to its end.
+        pieces: Read to their end.
         spool_above: Bytes from which on it goes to a temporary file.
         spool_dir: The folder for that.
 
@@ -36,16 +29,16 @@ def body_of(file: Readable, spool_above: int, spool_dir: str | None) -> bytes | 
         DownloadError: It is large, and the disk is full.
     """
     held, size = [], 0
-    while size <= spool_above and (piece := file.read(_PIECE)):
+    for piece in pieces:
         held.append(piece)
         size += len(piece)
-    if size <= spool_above:
+        if size > spool_above:
+            break
+    else:
         return b"".join(held)
     spool = Spool(spool_dir)
     try:
-        for piece in held:
-            spool.write(piece)
-        while piece := file.read(_PIECE):
+        for piece in chain(held, pieces):
             spool.write(piece)
     except BaseException:
         spool.close()

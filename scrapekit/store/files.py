@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from secrets import token_hex
@@ -22,6 +23,7 @@ from scrapekit.store.bodies import body_of, pieces_of
 
 logger = logging.getLogger("scrapekit")
 
+_PIECE = 2**16
 _ABANDONED = 3600.0  # seconds after which a file that was never finished is nobody's any more
 _IDENTIFYING = ("authorization", "range")  # of the request's own headers: what makes it another request
 
@@ -105,7 +107,8 @@ class CacheFiles:
         Raises:
             DownloadError: It is large, and the disk is full.
         """
-        return body_of(found.file, self._spool_above, self._spool_dir)
+        pieces = iter(partial(found.file.read, _PIECE), b"")
+        return body_of(pieces, self._spool_above, self._spool_dir)
 
     def put(self, key: str, head: Head, body: bytes | Spool) -> None:
         """Keep a response under that name, instead of what is there. If it can't be written, the log says so."""

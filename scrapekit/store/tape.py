@@ -92,17 +92,19 @@ class Replaying:
         self._path = path
         self._spool_above = spool_above
         self._spool_dir = spool_dir
-        self._offsets: defaultdict[tuple[str, str, bytes], list[int]] = defaultdict(list)
+        self._offsets: defaultdict[tuple[str, str, bytes], list[tuple[int, int]]] = defaultdict(list)
         self._lock = Lock()  # guards the visits
         self._visits: Counter[tuple[str, str, bytes]] = Counter()
         try:
             with Path(path).open("rb") as file:
                 for found in warc.index(file, whole_length(path)):
-                    self._offsets[found.method, found.url, found.body].append(found.offset)
+                    self._offsets[found.method, found.url, found.body].append((found.offset, found.content))
         except OSError as error:
             raise ArchiveError(f"{path}: can't be replayed: {error.strerror or error}") from error
         except warc.ArchiveLoadFailed as error:
-            raise ArchiveError(f"{path}: can't be replayed: it is no WARC file") from error
+            whole = "warcio recompress" in str(error)
+            why = "it is compressed as a whole: warcio recompress mends that" if whole else "it is no WARC file"
+            raise ArchiveError(f"{path}: can't be replayed: {why}") from error
         if not self._offsets:
             raise ArchiveError(f"{path}: can't be replayed: there is no response in it")
 
@@ -111,7 +113,7 @@ class Replaying:
 
         Raises:
             NotRecorded: Nothing was.
-            DownloadError: The failure that was recorded.
+            DownloadError: The failure that was recorded; or the answer is damaged.
         """
         key = request.method, warc.public(request.url), request.body or b""
         offsets = self._offsets.get(key)
@@ -121,8 +123,8 @@ class Replaying:
             visit = self._visits[key]
             self._visits[key] += 1
         with Path(self._path).open("rb") as file:
-            file.seek(offsets[min(visit, len(offsets) - 1)])
-            return warc.answer(file, request, self._spool_above, self._spool_dir)
+            place = offsets[min(visit, len(offsets) - 1)]
+            return warc.answer(file, place, request, self._spool_above, self._spool_dir)
 
     def stats(self) -> PoolStats:
         """None were opened."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from http.client import responses
@@ -17,9 +18,10 @@ from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from scrapekit.download import Reply
-from scrapekit.errors import DownloadError, RequestInvalid, request_error
+from scrapekit.errors import DownloadError, ProtocolError, RequestInvalid, request_error
 from scrapekit.messages import Request, Spool
 from scrapekit.store.bodies import BodyReader, body_of
+from scrapekit.store.payload import payload
 from scrapekit.web.urls import address
 
 _IN_MEMORY = 8 * 2**20  # bytes of a compressed exchange
@@ -27,6 +29,7 @@ _IN_MEMORY = 8 * 2**20  # bytes of a compressed exchange
 _ORIGINAL = "X-Archive-Orig-"
 _FRAMING = frozenset({"content-encoding", "transfer-encoding", "content-length"})
 _FAILURE = "scrapekit-failure"
+_STATUS = re.compile(r"[1-9][0-9]{2}", re.ASCII).fullmatch
 
 
 class Answered(NamedTuple):
@@ -37,12 +40,14 @@ class Answered(NamedTuple):
         url: Its URL, without user and password.
         body: Its body.
         offset: Where the record of the answer begins.
+        content: Where the record begins that has its body: the same, but for a revisit record.
     """
 
     method: str
     url: str
     body: bytes
     offset: int
+    content: int
 
 
 def info(software: str) -> IO[bytes]:
@@ -91,7 +96,8 @@ def index(file: IO[bytes], end: int) -> Iterator[Answered]:
     Raises:
         ArchiveLoadFailed: It is no WARC file.
     """
-    answers: list[tuple[str, str, str, int]] = []  # id, id of the request, URL, offset
+    answers: list[tuple[str, str, str, int, int]] = []  # id, id of the request, URL, offsets
+    contents: dict[str | None, int] = {}  # offsets of responses by their id, and by the digest of their body
     requests: dict[str, tuple[str, bytes]] = {}  # by the id of the request, and by that of its response
     if not file.read(5).startswith((b"WARC/", b"\x1f\x8b")):  # warcio would try, and talk about it on stderr
         raise ArchiveLoadFailed("neither WARC nor gzip")
@@ -110,14 +116,23 @@ def index(file: IO[bytes], end: int) -> Iterator[Answered]:
             if partner:
                 requests[partner] = asked
         elif (failed or (kind == "response" and record.http_headers is not None)) and uri:
-            answers.append((name, partner or "", uri, offset))
-    for name, partner, uri, offset in answers:
+            answers.append((name, partner or "", uri, offset, offset))
+            for mark in (name, record.rec_headers.get("WARC-Payload-Digest")):
+                contents.setdefault(mark, offset)
+        elif kind == "revisit" and uri:
+            known = map(record.rec_headers.get, ("WARC-Refers-To", "WARC-Payload-Digest"))
+            content = next((contents[mark] for mark in known if mark in contents), None)
+            if content is not None:
+                head = record.http_headers
+                whole = head is None or head.get_statuscode() == "304"  # what a 304 refers to is what a visitor sees
+                answers.append((name, partner or "", uri, content if whole else offset, content))
+    for name, partner, uri, offset, content in answers:
         try:
             url = public(address(uri).url)
         except RequestInvalid:  # such as that of a DNS record
             continue
         method, body = requests.get(name) or requests.get(partner) or ("GET", b"")
-        yield Answered(method, url, body, offset)
+        yield Answered(method, url, body, offset, content)
 
 
 class _UpTo:
@@ -133,20 +148,29 @@ class _UpTo:
         return self._file.read(min(size, max(self._end - self._file.tell(), 0)))
 
 
-def answer(file: IO[bytes], request: Request, spool_above: int, spool_dir: str | None) -> Reply:
-    """The answer that begins where ``file`` stands.
+def answer(file: IO[bytes], place: tuple[int, int], request: Request, spool_above: int, spool_dir: str | None) -> Reply:
+    """The answer at ``place``: the ``offset`` and ``content`` of an :class:`Answered`.
 
     Raises:
-        DownloadError: The one that was recorded.
+        DownloadError: The one that was recorded; or the record is damaged.
     """
+    offset, content = place
+    file.seek(offset)
     record = next(ArchiveIterator(file))
     if record.rec_type == "metadata":
         kind, _, message = record.raw_stream.read().decode().strip().partition(": ")[2].partition(" ")
         error = request_error(kind)(unquote(message), request)
         raise error if isinstance(error, DownloadError) else DownloadError(str(error), request)
-    body = body_of(record.content_stream(), spool_above, spool_dir)
-    status = int(record.http_headers.get_statuscode())
-    return Reply(request.url, status, _original(record.http_headers.headers), body, 0.0, ("replayed",))
+    head = record.http_headers
+    if not _STATUS(head.get_statuscode()):
+        raise ProtocolError("the recorded answer has no HTTP status", request)
+    if content != offset:
+        file.seek(content)
+        record = next(ArchiveIterator(file))
+    pieces, known = payload(record)
+    flags = ("replayed",) if known else ("unknown_encoding", "replayed")
+    body = body_of(pieces, spool_above, spool_dir)
+    return Reply(request.url, int(head.get_statuscode()), _original(head.headers), body, 0.0, flags)
 
 
 def public(url: str) -> str:

@@ -17,6 +17,7 @@ from warcio.warcwriter import WARCWriter
 
 from scrapekit.download import Downloader
 from scrapekit.download import Reply as Fetched
+from scrapekit.download.decoding import brotli, zstd
 from scrapekit.errors import ArchiveError, ConnectError, DownloadError, NotRecorded
 from scrapekit.messages import Request, Spool
 from scrapekit.store import archive
@@ -109,7 +110,7 @@ def test_what_is_recorded_is_replayed_to_the_byte(path):
     replay = Replaying(path, spool_above=100_000)
     again = [fetch(replay, **each) for each in requests]
     assert [bare(reply) for reply in again] == seen
-    assert {reply.flags for reply in again} == {("replayed",)}
+    assert {reply.flags for reply in again} == {("replayed",), ("unknown_encoding", "replayed")}
     assert isinstance(again[4].body, Spool)
     again[4].body.close()
     assert replay.stats().opened == 0
@@ -352,6 +353,89 @@ def test_archives_of_others_are_replayed(path, packed):
     replay = Replaying(path)
     assert fetch(replay, "http://example.org/form", method="POST", body=b"a").body == b"posted"
     assert fetch(replay, "http://example.org/").body == b"theirs"
+
+
+PAGE = b"<title>theirs</title>" * 20
+
+
+def theirs(path, body=PAGE, status="200 OK", **headers):
+    """An archive of another program, with one answer; its record."""
+    fields = [(name.replace("_", "-"), value) for name, value in headers.items()]
+    with open(path, "wb") as file:
+        writer = WARCWriter(file, gzip=False)
+        head = StatusAndHeaders(status, fields, protocol="HTTP/1.1")
+        record = writer.create_warc_record("http://a.test/", "response", BytesIO(body), len(body), http_headers=head)
+        writer.write_record(record)
+    return record
+
+
+@pytest.mark.parametrize(
+    ("coding", "encode"),
+    [
+        ("br", brotli.compress),
+        ("zstd", zstd.compress),
+        ("x-gzip", gzip.compress),
+        ("gzip, br", lambda body: brotli.compress(gzip.compress(body))),
+        ("gzip", lambda body: body),
+    ],
+    ids=["br", "zstd", "x-gzip", "two", "decoded before it was recorded"],
+)
+def test_what_others_recorded_is_decoded_whatever_its_coding(path, coding, encode):
+    theirs(path, encode(PAGE), Content_Encoding=coding)
+    reply = fetch(Replaying(path), "http://a.test/")
+    assert (reply.body, reply.flags) == (PAGE, ("replayed",))
+
+
+def test_a_coding_that_nobody_knows_stays_and_is_flagged(path):
+    theirs(path, b"???", Content_Encoding="sdch")
+    reply = fetch(Replaying(path), "http://a.test/")
+    assert (reply.body, reply.flags) == (b"???", ("unknown_encoding", "replayed"))
+
+
+@pytest.mark.parametrize(
+    ("cut", "headers", "error"),
+    [
+        (30, {}, "the archive breaks off within this body"),
+        (30, {"Transfer_Encoding": "chunked"}, "the archive breaks off within this body"),
+        (0, {"Content_Encoding": "gzip", "body": gzip.compress(PAGE)[:-9]}, "the body breaks off within its gzip"),
+        (0, {"status": "OK"}, "the recorded answer has no HTTP status"),
+    ],
+    ids=["cut", "chunked", "gzip", "status"],
+)
+def test_an_answer_that_is_damaged_is_an_error_and_no_page(path, cut, headers, error):
+    theirs(path, **headers)
+    os.truncate(path, os.path.getsize(path) - cut)
+    with pytest.raises(DownloadError, match=error):
+        fetch(Replaying(path), "http://a.test/")
+
+
+def test_what_was_recorded_once_for_several_is_found_for_each(path):
+    """Revisit records, as archivers write them for a body that they have already, or for a 304."""
+    first = theirs(path, gzip.compress(PAGE), Content_Encoding="gzip", X="first")
+    digest, date = first.rec_headers["WARC-Payload-Digest"], first.rec_headers["WARC-Date"]
+    with open(path, "ab") as file:
+        writer = WARCWriter(file, gzip=False)
+        for name, status, known in (
+            ("b", "301 Moved", digest),
+            ("c", "304 Not Modified", digest),
+            ("d", "200", "sha1:X"),
+        ):
+            head = StatusAndHeaders(status, [("X", name)], protocol="HTTP/1.1")
+            arguments = (f"http://a.test/{name}", known, "http://a.test/", date)
+            writer.write_record(writer.create_revisit_record(*arguments, http_headers=head))
+    replay = Replaying(path)
+    answers = [fetch(replay, f"http://a.test/{name}") for name in ("", "b", "c")]
+    assert [(reply.status, reply.headers["x"], reply.body) for reply in answers] == [
+        (200, "first", PAGE), (301, "b", PAGE), (200, "first", PAGE)]  # fmt: skip
+    with pytest.raises(NotRecorded):
+        fetch(replay, "http://a.test/d")
+
+
+def test_an_archive_that_is_compressed_as_a_whole_says_what_mends_it(path):
+    theirs(path)
+    Path(path).write_bytes(gzip.compress(Path(path).read_bytes() * 2))
+    with pytest.raises(ArchiveError, match="it is compressed as a whole: warcio recompress mends that"):
+        Replaying(path)
 
 
 def test_a_recorded_failure_that_nobody_knows_is_a_download_error(path):

@@ -1,6 +1,7 @@
 """Bodies between memory, temporary files and stores."""
 
 import io
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -16,25 +17,20 @@ def content(body):
 
 @given(st.binary(max_size=300_000), st.integers(0, 300_000))
 def test_a_body_stays_what_it_is_and_lies_in_memory_if_it_is_small(data, spool_above):
-    body = body_of(io.BytesIO(data), spool_above, None)
+    body = body_of(iter(partial(io.BytesIO(data).read, 65_536), b""), spool_above, None)
     assert isinstance(body, Spool) is (len(data) > spool_above)
     assert (len(body), content(body)) == (len(data), data)
     if isinstance(body, Spool):
         body.close()
 
 
-def test_a_file_that_breaks_off_leaves_no_temporary_file_open():
-    class Breaks:
-        reads = 0
-
-        def read(self, size):
-            self.reads += 1
-            if self.reads == 3:
-                raise OSError("gone")
-            return b"x" * size
+def test_a_body_that_breaks_off_leaves_no_temporary_file_open():
+    def breaks():
+        yield from [b"x" * 65_536] * 2
+        raise OSError("gone")
 
     with pytest.raises(OSError, match="gone"):
-        body_of(Breaks(), 1000, None)
+        body_of(breaks(), 1000, None)
 
 
 def test_a_large_body_is_read_again_from_its_beginning_and_from_nowhere_else():
