@@ -90,37 +90,37 @@ class Worker:
 
         Never raises: failures are outcomes, also ``SystemExit`` in a callback, and bugs of scrapekit itself.
         """
-        outcome = self._process(lease)
+        sent = lease.request
+        try:
+            if lease.failure is None and not lease.is_robots and "before_request" in self._hooks:
+                sent = self._hooks.before(sent)
+            outcome = self._process(lease, sent)
+        except RequestError as error:
+            outcome = _failed(lease, {"id": lease.id}, error)
+        except BaseException as error:  # noqa: BLE001  (a worker that dies would take its slot and its page with it)
+            what = CallbackError(f"{type(error).__name__}: {reason(error)}")
+            outcome = _failed(lease, {"id": lease.id}, what, error)
         if isinstance(outcome, Failed) and not outcome.final and "on_error" in self._hooks and not lease.is_robots:
-            self._hooks.failed(request_error(outcome.error)(outcome.message, lease.request))
+            self._hooks.failed(request_error(outcome.error)(outcome.message, sent))
         return outcome
 
-    def _process(self, lease: Lease) -> Outcome:
+    def _process(self, lease: Lease, sent: Request) -> Outcome:
+        if lease.failure is not None:
+            return self._errback(lease, lease.failure)
+        reply = self._downloader.fetch(
+            sent,
+            host=lease.host,
+            maxsize=lease.maxsize,
+            cookies=lease.cookies,
+            proxy=lease.proxy if sent.proxy == lease.request.proxy else None,
+            authorization=lease.authorization,
+            first=robots.MAX_BYTES + 1 if lease.is_robots else None,  # one more shows that there is more
+        )
         try:
-            if lease.failure is not None:
-                return self._errback(lease, lease.failure)
-            request, proxy = lease.request, lease.proxy
-            if "before_request" in self._hooks and not lease.is_robots:
-                request = self._hooks.before(request)
-                proxy = proxy if request.proxy == lease.request.proxy else None
-            reply = self._downloader.fetch(
-                request,
-                host=lease.host,
-                maxsize=lease.maxsize,
-                cookies=lease.cookies,
-                proxy=proxy,
-                authorization=lease.authorization,
-                first=robots.MAX_BYTES + 1 if lease.is_robots else None,  # one more shows that there is more
-            )
-            try:
-                return self._read(lease, reply)
-            finally:
-                if isinstance(reply.body, Spool) and not self._keep:
-                    reply.body.close()
-        except RequestError as error:
-            return _failed(lease, {"id": lease.id}, error)
-        except BaseException as error:  # noqa: BLE001  (a worker that dies would take its slot and its page with it)
-            return _failed(lease, {"id": lease.id}, CallbackError(f"{type(error).__name__}: {reason(error)}"), error)
+            return self._read(lease, reply)
+        finally:
+            if isinstance(reply.body, Spool) and not self._keep:
+                reply.body.close()
 
     def close_thread(self) -> None:
         """The calling thread ends: close what was opened for it."""

@@ -166,12 +166,11 @@ class HealthyProxy:
 
     def before_request(self, request):
         healthy = [proxy for proxy in self.proxies if proxy not in self.failed]
-        self.chosen = (healthy or self.proxies)[0]
-        return request.replace(proxy=self.chosen)
+        return request.replace(proxy=(healthy or self.proxies)[0])
 
     def on_error(self, error):
         if isinstance(error, ProxyError):
-            self.failed.add(self.chosen)
+            self.failed.add(error.request.proxy)
 
 
 def test_a_hook_may_choose_proxies_by_their_health():
@@ -189,6 +188,28 @@ def test_a_hook_may_choose_proxies_by_their_health():
         report = scrapekit.run(spider, settings=settings)
         assert len(alive.log) == 3
     assert (report.items, report.stats.retries) == (3, 1)
+
+
+def test_an_error_knows_the_request_as_it_was_sent_and_a_retry_is_of_the_one_that_is_stored():
+    class Told(BanRules):
+        sent, stored = [], []
+
+        def before_request(self, request):
+            return request.replace(headers={"User-Agent": f"agent {len(self.sent)}"})
+
+        def after_response(self, response):
+            self.stored.append(response.request.headers)
+            super().after_response(response)
+
+        def on_error(self, error):
+            self.sent.append((type(error).__name__, error.request.headers))
+
+    hook = Told(statuses=[403], sessions=["ann"])
+    settings = {"robots": {"obey": False}, "retry": {"times": 1, "backoff": {"initial": 0.01}}}
+    with serve(lambda _: Reply(b"", 403)) as server:
+        scrapekit.run(type("Banned", (Start,), {"hooks": [hook]}), url=server.url, settings=settings)
+    assert hook.sent == [("Banned", {"User-Agent": "agent 0"}), ("Banned", {"User-Agent": "agent 1"})]
+    assert hook.stored == [{}, {}]
 
 
 class Members(Spider):
