@@ -33,7 +33,8 @@ Lines = Callable[[], Iterable[bytes]]
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet take a text for a formula
+# What makes a spreadsheet take a text for a formula; some drop the blanks, or read the wide forms as the others.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _NUMBER = re.compile(r"[+-]?\d[\d.,]*").fullmatch
 _DEEPEST = 100  # levels of elements: readers of XML give up at 256
 _NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII).fullmatch

@@ -49,9 +49,9 @@ def test_a_csv_has_the_columns_that_were_asked_for(tmp_path):
 
 
 def test_a_spreadsheet_takes_no_text_of_a_safe_csv_for_a_formula(tmp_path):
-    items = [{"=name": value} for value in ("=1+1", "+x", "-x", "@x", "\tx", "-12.5", "x=1", -3)]
+    items = [{"=name": value} for value in ("=1+1", "+x", "-x", "@x", "\tx", "\n=1", "\uff1d1", "-12.5", "x=1", -3)]
     safe = [row[0] for row in rows(made(tmp_path / "x.csv", items, options=Options(spreadsheet_safe=True)))]
-    assert safe == ["'=name", "'=1+1", "'+x", "'-x", "'@x", "'\tx", "-12.5", "x=1", "-3"]
+    assert safe == ["'=name", "'=1+1", "'+x", "'-x", "'@x", "'\tx", "'\n=1", "'\uff1d1", "-12.5", "x=1", "-3"]
     plain = [row[0] for row in rows(made(tmp_path / "x.csv", items))]
     assert plain[:2] == ["=name", "=1+1"]
 
