@@ -177,6 +177,7 @@ class Downloader:
         proxy: str | None = None,
         authorization: str | None = None,
         first: int | None = None,
+        again: bool = False,  # noqa: ARG002  (for the stores that may stand before it)
     ) -> Reply:
         """Carry out one hop. Blocks, at most ``request.timeout`` or the total timeout; any thread.
 
@@ -188,6 +189,7 @@ class Downloader:
             proxy: The URL of the proxy to go through; None for ``request.proxy``, if there is one.
             authorization: The value of the Authorization header, unless the URL or the request has its own.
             first: Bytes of the body that are enough, also where they are more than ``max_body``; None for all of it.
+            again: Whether an attempt has failed before, so that what a cache has of it is not what is wanted.
 
         Raises:
             DownloadError: A subclass says why there is no complete response. Its ``request`` is set.

@@ -22,6 +22,7 @@ class Source(Protocol):
         proxy: str | None = None,
         authorization: str | None = None,
         first: int | None = None,
+        again: bool = False,
     ) -> Reply:
         """One hop, as :meth:`Downloader.fetch` makes it."""
         ...

@@ -115,6 +115,7 @@ class Worker:
             proxy=lease.proxy if sent.proxy == lease.request.proxy else None,
             authorization=lease.authorization,
             first=robots.MAX_BYTES + 1 if lease.is_robots else None,  # one more shows that there is more
+            again=lease.attempt > 0,
         )
         try:
             return self._read(lease, reply)

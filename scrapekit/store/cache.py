@@ -33,11 +33,11 @@ class DevCache:
         self._source = source
         self._files = files
 
-    def fetch(self, request: Request, *, authorization: str | None = None, **hop: Any) -> Reply:
+    def fetch(self, request: Request, *, authorization: str | None = None, again: bool = False, **hop: Any) -> Reply:
         """One hop, as :meth:`Downloader.fetch` makes it; flagged ``cached`` where no host was asked."""
         key = self._files.key(request, authorization)
         with self._files.open(key) as found:
-            if found is not None:
+            if found is not None and not again:
                 return _reply(self._files, found, request, found.head.headers)
         reply = self._source.fetch(request, authorization=authorization, **hop)
         if reply.status < 500 and reply.status not in _PASSING:
@@ -74,7 +74,13 @@ class HttpCache:
         self._clock = clock
 
     def fetch(
-        self, request: Request, *, cookies: str | None = None, authorization: str | None = None, **hop: Any
+        self,
+        request: Request,
+        *,
+        cookies: str | None = None,
+        authorization: str | None = None,
+        again: bool = False,
+        **hop: Any,
     ) -> Reply:
         """One hop, as :meth:`Downloader.fetch` makes it.
 
@@ -90,7 +96,7 @@ class HttpCache:
                 self._files.forget(self._files.key(request.replace(body=None), authorization, "GET"))
             return reply
         with self._files.open(key) as found:
-            if found is not None:
+            if found is not None and not again:
                 stored = _stored(found.head)
                 verdict = freshness.decide(stored, asked, self._clock())
                 if isinstance(verdict, freshness.Fresh):

@@ -71,6 +71,7 @@ class SimulatedWeb:
         proxy: str | None = None,  # noqa: ARG002
         authorization: str | None = None,  # noqa: ARG002
         first: int | None = None,  # noqa: ARG002
+        again: bool = False,  # noqa: ARG002
     ) -> Downloaded:
         """One hop, as :meth:`scrapekit.download.Downloader.fetch` makes it.
 

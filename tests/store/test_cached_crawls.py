@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import scrapekit
+from scrapekit.hooks import BanRules
 from scrapekit.testing import Reply, serve
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "fleet"))
@@ -70,6 +71,27 @@ def test_http_mode_asks_for_what_may_have_changed(site, tmp_path):
     crawl(site, tmp_path, mode="http")
     report, _ = crawl(site, tmp_path, mode="http")
     assert (report.stats.flags, report.stats.requests) == ({}, 12)  # the site says nothing about freshness
+
+
+@pytest.mark.parametrize("mode", ["dev", "http"])
+def test_what_is_tried_again_is_asked_for_again(tmp_path, mode):
+    """A page that a hook has turned down, and a busy server whose 503 says that it may be kept."""
+
+    def app(view):
+        first, kept = view.visit == 1 and view.path != "/robots.txt", (("Cache-Control", "max-age=60"), *HTML)
+        return Reply(b"captcha" if first else b"fine", 503 if first and view.path == "/busy" else 200, kept)
+
+    class Banned(Links):
+        hooks = [BanRules(text="captcha")]
+
+    with serve(app) as site:
+        for requests in (5, 0):
+            report = scrapekit.run(
+                Banned,
+                start_urls=[f"{site.url}/busy", f"{site.url}/ban"],
+                settings={"cache": {"mode": mode, "path": str(tmp_path)}, "retry": {"backoff": {"initial": 0.01}}},
+            )
+            assert (report.pages, report.stats.requests, report.stats.errors) == (2, requests, {})
 
 
 @pytest.mark.parametrize("mode", ["off", False])
