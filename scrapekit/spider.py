@@ -156,7 +156,7 @@ def start_hosts(spider: Spider) -> set[str]:
     try:
         return {address(url).host for url in urls[:_LOOKED_AT]}
     except RequestInvalid as error:
-        raise SpiderError(str(error)) from error
+        raise SpiderError(f"start_urls of spider {spider.name!r}: {error}") from error
 
 
 _LOOKED_AT = 10_000  # start URLs, before the crawl begins; the others are looked at when their turn comes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Sequence
 from typing import Any
@@ -39,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = scrapekit.main(args=arguments, prog_name="scrapekit", standalone_mode=False, obj=session)
     except click.UsageError as error:
-        asked = error.ctx.command_path if error.ctx else "scrapekit"
+        words = sys.argv[1:] if arguments is None else arguments
+        named = next((f"scrapekit {word}" for word in words if word in scrapekit.commands), "scrapekit")
+        asked = error.ctx.command_path if error.ctx else named  # click has none for an option without its value
         return _failed(2, error.format_message(), f"try '{asked} --help'")
     except ScrapekitError as error:
         if session["verbose"]:
@@ -53,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(code, str(error), *notes)
     except OSError as error:
         *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-        if frame.f_code is not click.echo.__code__:
+        # What rich writes to stderr, it writes in a thread of its own.
+        if frame.f_code is not click.echo.__code__ and frame.f_globals["__name__"] != "rich.console":
             raise
         return _failed(1, f"stdout can't be written: {error.strerror}")
     except click.Abort as error:

@@ -89,21 +89,19 @@ def _show(yielded: Yielded) -> None:
     items: list[dict[str, Any]] = [json.loads(item) for item in yielded.items]
     columns = list(dict.fromkeys(column for item in items for column in item))
     cells = [[_cell(item[column]) if column in item else "" for column in columns] for item in items]
-    with console.capture() as shown:
-        for title, heads, rows in (
-            (f"{len(items)} item{'s'[: len(items) != 1]}", columns, cells),
-            (f"{len(yielded.links)} request{'s'[: len(yielded.links) != 1]}", *_requests(yielded.links)),
-        ):
-            console.print(title)
-            if rows:
-                console.print(_table(heads, rows))
-            if len(rows) > _ROWS:
-                console.print(f"and {len(rows) - _ROWS} more")
-        for reason, count in yielded.dropped.items():
-            console.print(f"{count} dropped by a pipeline: {safe(reason)}")
-        if yielded.stop:
-            console.print(f"StopCrawl: {safe(yielded.stop)}")
-    click.echo(shown.get(), nl=False)  # by click, whose errors are said to be stdout's
+    for title, heads, rows in (
+        (f"{len(items)} item{'s'[: len(items) != 1]}", columns, cells),
+        (f"{len(yielded.links)} request{'s'[: len(yielded.links) != 1]}", *_requests(yielded.links)),
+    ):
+        console.print(title)
+        if rows:
+            console.print(_table(heads, rows))
+        if len(rows) > _ROWS:
+            console.print(f"and {len(rows) - _ROWS} more")
+    for reason, count in yielded.dropped.items():
+        console.print(f"{count} dropped by a pipeline: {safe(reason)}")
+    if yielded.stop:
+        console.print(f"StopCrawl: {safe(yielded.stop)}")
     for rejected in yielded.rejected:
         print_line(f"scrapekit: error: {safe(rejected.message)}")
 

@@ -50,7 +50,7 @@ def report_text(report: CrawlReport) -> str:
         *_listed("output", [_output(path, report) for path in report.outputs]),
         *([_line("rejected", safe(report.rejected))] if report.rejected else []),
         *([_line("job", report.job)] if report.job else []),
-        *([_line("left", f"{report.pending:,} requests")] if report.pending else []),
+        *([_line("left", f"{report.pending:,} request{'s'[: report.pending != 1]}")] if report.pending else []),
     ]
     return "\n".join(lines)
 
@@ -73,15 +73,15 @@ def _spiders(shares: Mapping[str, Share]) -> list[str]:
 def _requests(report: CrawlReport) -> Iterator[str]:
     stats = report.stats
     yield f"{stats.requests:,} sent"
-    for count, what in (
-        (stats.retries, "retries"),
-        (stats.redirects, "redirects"),
-        (stats.failed, "failed for good"),
-        (stats.quarantined, "quarantined"),
-        (stats.duplicates, "duplicates left out"),
+    for count, one, several in (
+        (stats.retries, "retry", "retries"),
+        (stats.redirects, "redirect", "redirects"),
+        (stats.failed, "failed for good", "failed for good"),
+        (stats.quarantined, "quarantined", "quarantined"),
+        (stats.duplicates, "duplicate left out", "duplicates left out"),
     ):
         if count:
-            yield f"{count:,} {what}"
+            yield f"{count:,} {one if count == 1 else several}"
 
 
 def _workers(report: CrawlReport) -> str:
@@ -93,7 +93,8 @@ def _workers(report: CrawlReport) -> str:
 def _output(path: str, report: CrawlReport) -> str:
     from scrapekit.export.formats import format_of
 
-    count = f", {report.written[path]:,} items" if path in report.written else ""
+    written = report.written.get(path)
+    count = "" if written is None else f", {written:,} item{'s'[: written != 1]}"
     if path == "-":
         return f"stdout{count}"
     last = "whose last part " if "{part}" in path else "which "

@@ -45,7 +45,7 @@ def arguments_for(spiders: Sequence[type[Spider]], given: Mapping[str, Any]) -> 
     """Which arguments each spider gets: ``name`` is for all that take it, ``spider.name`` for one of them. Pure.
 
     Raises:
-        SpiderError: None of them takes it.
+        SpiderError: None of them takes it, or it is for a spider that is not among them.
     """
     shares: list[dict[str, Any]] = [{} for _ in spiders]
     names = [cls.name for cls in spiders]
@@ -54,6 +54,8 @@ def arguments_for(spiders: Sequence[type[Spider]], given: Mapping[str, Any]) -> 
         if spider in names:
             shares[names.index(spider)][name] = value
             continue
+        if spider and len(spiders) > 1:
+            raise SpiderError(f"argument {key!r} is for no spider of this crawl: there are {', '.join(names)}")
         takers = [share for cls, share in zip(spiders, shares, strict=True) if len(spiders) == 1 or _takes(cls, key)]
         if not takers:
             raise SpiderError(f"none of the spiders {', '.join(names)} takes an argument {key!r}")

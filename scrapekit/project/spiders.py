@@ -113,7 +113,8 @@ def make_spider(cls: type[Spider], arguments: Mapping[str, str]) -> Spider:
         raise SpiderError(f"spider {cls.name!r}: {error}") from error
     except (Exception, SystemExit) as error:
         message = _one_line(f"{type(error).__name__}: {error}")
-        raise SpiderError(f"spider {cls.name!r} can't be made with these arguments: {message}") from error
+        what = f"spider {cls.name!r} can't be made with these arguments (-a NAME=VALUE)"
+        raise SpiderError(f"{what}: {message}") from error
 
 
 def settings_origin(cls: type[Spider]) -> str:
@@ -135,7 +136,8 @@ def file_of(cls: type[Spider]) -> Path:
 
 def _from_file(path: Path, which: str, root: Path) -> type[Spider]:
     if not path.is_file():
-        raise SpiderNotFound(f"there is no file {path}")
+        near = root / FOLDER / path
+        raise SpiderNotFound(f"there is no file {path}" + (f": did you mean {_shown(near)}?" if near.is_file() else ""))
     spiders = _spiders_in(path, root)
     names = ", ".join(cls.__name__ for cls in spiders)
     if not spiders:
@@ -214,7 +216,7 @@ def _choice(name: str, known: Sequence[str]) -> str:
     if not known:
         return ", which has no spiders"
     near = get_close_matches(name, known, 1)
-    return (f": did you mean {near[0]!r}?" if near else ":") + f" There are {', '.join(known)}"
+    return (f": did you mean {near[0]!r}? There are " if near else "; there are ") + ", ".join(known)
 
 
 def _summary(cls: type[Spider]) -> str:

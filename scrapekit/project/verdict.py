@@ -37,6 +37,8 @@ def _why_nothing(stats: Stats) -> str:
     if stats.quarantined:
         return f"nothing was fetched: {stats.quarantined} requests killed their process or never returned"
     if not reasons:
-        return "no start requests" if not stats.queued else "nothing was fetched"
+        if not stats.queued:
+            return "no start requests: give the spider start_urls, or a start() that yields some"
+        return "nothing was fetched"
     kind, tally = max(reasons, key=lambda reason: reason[1].count)
     return f"nothing was fetched: {kind}: {tally.url}: {tally.message}"

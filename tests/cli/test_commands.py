@@ -124,8 +124,8 @@ def test_without_a_command_the_help_goes_to_stderr(project):
         ("--nothing", "No such option '--nothing'.\ntry 'scrapekit --help'"),
         ("crwl", "No such command 'crwl'."),
         ("crawl", "Missing argument 'NAME...'.\ntry 'scrapekit crawl --help'"),
-        ("crawl pages more", "there is no spider 'more' in spiders/: There are pages"),
-        ("crawl pages --workers", "Option '--workers' requires an argument.\ntry"),
+        ("crawl pages more", "there is no spider 'more' in spiders/; there are pages"),
+        ("crawl pages --workers", "Option '--workers' requires an argument.\ntry 'scrapekit crawl --help'"),
         ("crawl pages -a url", "-a: 'url' is not of the form name=value\ntry"),
         ("crawl pages -a =x", "-a: '=x' is not of the form name=value\ntry"),
         ("crawl pages -o a -O a", "a: two outputs can't be the same file"),
@@ -143,8 +143,11 @@ def test_without_a_command_the_help_goes_to_stderr(project):
         ("crawl pages --resume", "there is nothing to resume: spider 'pages' has no unfinished job"),
         ("crawl pages --resume x", "there is no job 'x'; spider 'pages' has no unfinished job"),
         ("crawl pages -a parse=x", "argument 'parse' would hide the method of that name of spider 'pages'"),
-        ("crawl pages -o nowhere/x.jsonl", "nowhere/x.jsonl: the folder nowhere does not exist; create it first"),
-        ("crawl pages -o x.tsv", "x.tsv: .tsv is not available"),
+        (
+            "crawl pages -a url=http://a.test/ -o nowhere/x.jsonl",
+            "nowhere/x.jsonl: the folder nowhere does not exist; ",
+        ),
+        ("crawl pages -a url=http://a.test/ -o x.tsv", "x.tsv: .tsv is not available"),
     ],
 )
 def test_what_is_asked_for_wrongly_is_said_in_a_line_with_exit_code_2(project, words, said):
@@ -222,6 +225,13 @@ def test_what_is_quick_loads_nothing_that_is_slow(project):
 def test_a_stdout_that_is_full_is_one_line(project, words, unbuffered):
     with Path("/dev/full").open("w") as full:
         ended = command(project, *words.split(), stdout=full, env={"PYTHONUNBUFFERED": unbuffered})
+    assert ended == (1, None, "scrapekit: error: stdout can't be written: No space left on device\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_stdout_that_is_too_full_for_tables_is_one_line(project, site):
+    with Path("/dev/full").open("w") as full:
+        ended = command(project, "parse", site.url, "--spider", "pages", stdout=full)
     assert ended == (1, None, "scrapekit: error: stdout can't be written: No space left on device\n")
 
 

@@ -91,7 +91,7 @@ class Mean(Exception):
         (Mean(), "start() raised Mean: (ValueError in its __str__)"),
     ],
 )
-def test_whatever_start_raises_is_the_end_and_said(make, error, said):
+def test_whatever_start_raises_is_the_end_and_said_with_its_place(make, error, said, caplog):
     def start():
         yield Request("http://a.test/0")
         yield Request("http://a.test/1")
@@ -104,6 +104,9 @@ def test_whatever_start_raises_is_the_end_and_said(make, error, said):
     while not end.exhausted:
         end = seeds.next()
     assert end.error == said
+    (place,) = [record for record in caplog.records if getattr(record, "event", "") == "traceback"]
+    assert "test_seeds.py" in place.getMessage()
+    assert "    raise error" in place.getMessage()
     seeds.thread.await_first()
 
 

@@ -54,7 +54,9 @@ def test_a_crawl_that_fetched_nothing_says_why(url):
 
 
 def test_a_spider_without_start_requests_fails():
-    assert scrapekit.run(Links).failure == "no start requests"
+    assert (
+        scrapekit.run(Links).failure == "no start requests: give the spider start_urls, or a start() that yields some"
+    )
 
 
 def test_settings_may_be_a_file_which_the_spider_overrides(url, tmp_path):
@@ -108,7 +110,7 @@ def test_the_report_has_the_pool_by_host(url):
 
 WRONG = [
     ({"start_urls": 5}, "Wrong.start_urls must be a list of URLs, not 5"),
-    ({"start_urls": ["http://127.0.0.1/", "not a url"]}, "not a url"),
+    ({"start_urls": ["http://127.0.0.1/", "not a url"]}, "start_urls of spider 'wrong': not a URL that can"),
     ({"start_urls": ["http://127.0.0.1/", None]}, "None"),
     ({"allowed_domains": 5}, "Wrong.allowed_domains must be a list of domains, or None for anywhere, not 5"),
     ({"allowed_domains": ["http://a.example/"]}, "allowed_domains: 'http://a.example/' is a URL"),

@@ -246,6 +246,8 @@ def test_arguments_are_for_all_that_take_them(server):
     ]
     with pytest.raises(SpiderError, match="none of the spiders takes, not takes an argument 'other'") as caught:
         arguments_for([Takes, Not], {"other": "x"})
+    with pytest.raises(SpiderError, match="argument 'tkaes.word' is for no spider of this crawl: there are takes, not"):
+        arguments_for([Takes, Not], {"tkaes.word": "x"})
     assert "\n" not in str(caught.value)
 
 

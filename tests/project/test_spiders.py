@@ -158,14 +158,14 @@ def test_an_unknown_name_gets_a_suggestion_and_the_list():
     assert refusal("qoutes", SpiderNotFound) == (
         "there is no spider 'qoutes' in spiders/: did you mean 'quotes'? There are books, quotes"
     )
-    assert refusal("x", SpiderNotFound) == "there is no spider 'x' in spiders/: There are books, quotes"
+    assert refusal("x", SpiderNotFound) == "there is no spider 'x' in spiders/; there are books, quotes"
 
 
 def test_an_unknown_name_may_be_in_a_file_that_is_broken():
     write("spiders/quotes.py")
     write("spiders/bad.py", "1 / 0")
     assert refusal("books").endswith(
-        "There are quotes; a file that can't be imported: spiders/bad.py:1: ZeroDivisionError: division by zero"
+        "there are quotes; a file that can't be imported: spiders/bad.py:1: ZeroDivisionError: division by zero"
     )
 
 
@@ -252,6 +252,8 @@ def test_one_of_several_spiders_is_named_after_the_path(tmp_path):
 def test_paths_without_a_file_or_without_a_spider_are_errors():
     write("empty.py", "")
     assert refusal("gone.py", SpiderNotFound) == "there is no file gone.py"
+    write("spiders/there.py", "")
+    assert refusal("there.py", SpiderNotFound) == "there is no file there.py: did you mean spiders/there.py?"
     assert refusal("empty.py", SpiderNotFound) == "empty.py: no subclass of scrapekit.Spider is defined in it"
 
 
@@ -286,8 +288,11 @@ def test_arguments_reach_the_spider():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({}, "spider 'argued' can't be made with these arguments: TypeError: Argued.__init__() missing 1 required"),
-        ({"url": "bad"}, "spider 'argued' can't be made with these arguments: ValueError: bad url"),
+        (
+            {},
+            "spider 'argued' can't be made with these arguments (-a NAME=VALUE): TypeError: Argued.__init__() missing 1 required",
+        ),
+        ({"url": "bad"}, "spider 'argued' can't be made with these arguments (-a NAME=VALUE): ValueError: bad url"),
         ({"url": "x", "parse": "y"}, "argument 'parse' would hide the method of that name of spider 'argued'"),
     ],
 )
