@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import logging
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
+from io import BufferedReader, TextIOWrapper
 from pathlib import Path
+from typing import Any
 
 from scrapekit.errors import RequestInvalid, SpiderError
 from scrapekit.messages import Request
@@ -14,6 +17,9 @@ from scrapekit.safe import safe_lines
 from scrapekit.spider import Spider
 
 logger = logging.getLogger("scrapekit")
+
+_LONGEST = 65_536  # characters of a line: more is another kind of file
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # as PowerShell writes lists
 
 
 class ListSpider(Spider):
@@ -30,13 +36,13 @@ class ListSpider(Spider):
         """A request for each line.
 
         Raises:
-            SpiderError: No file was named, or it can't be read.
+            SpiderError: No file was named, it can't be read, or it has a line of over 65,536 characters.
         """
         if not self.file:
             raise SpiderError(f"spider {self.name!r} needs a list of URLs: -a file=urls.txt, or -a file=- for stdin")
         try:
-            with nullcontext(sys.stdin.buffer) if self.file == "-" else Path(self.file).open("rb") as lines:
-                yield from self._requests(lines)
+            with nullcontext(sys.stdin.buffer) if self.file == "-" else Path(self.file).open("rb") as file:
+                yield from self._requests(file)
         except OSError as error:
             raise SpiderError(f"{self.file}: {error.strerror or error}: -a file= must be a list of URLs") from error
 
@@ -48,15 +54,24 @@ class ListSpider(Spider):
         """
         return Request(url)
 
-    def _requests(self, lines: Iterable[bytes]) -> Iterator[Request]:
-        for number, line in enumerate(lines, 1):
-            text = line.decode("utf-8-sig" if number == 1 else "utf-8", "replace").strip()
-            if not text or text.startswith("#"):
-                continue
-            try:
-                request = self.request(text)
-            except RequestInvalid as error:
-                name = "stdin" if self.file == "-" else self.file
-                logger.warning("%s", safe_lines(f"{name}:{number}: left out: {error}"))
-                continue
-            yield request
+    def _requests(self, file: Any) -> Iterator[Request]:
+        name = "stdin" if self.file == "-" else self.file
+        begun = file if hasattr(file, "peek") else BufferedReader(file)  # what stands in for stdin may have none
+        lines = TextIOWrapper(begun, "utf-16" if begun.peek(2)[:2] in _UTF_16 else "utf-8-sig", "replace")
+        number = 0
+        try:
+            while line := lines.readline(_LONGEST):
+                number += 1
+                if len(line) == _LONGEST:
+                    raise SpiderError(f"{name}:{number}: a line of over {_LONGEST:,} characters is no URL")
+                text = line.strip()
+                if not text or text.startswith("#"):
+                    continue
+                try:
+                    request = self.request(text)
+                except RequestInvalid as error:
+                    logger.warning("%s", safe_lines(f"{name}:{number}: left out: {error}"))
+                    continue
+                yield request
+        finally:
+            lines.detach()  # standard input stays open

@@ -40,6 +40,20 @@ def test_standard_input_is_a_list_too(urls, crawl, monkeypatch, caplog):
     assert any(message.startswith("stdin:5: left out") for message in caplog.messages)
 
 
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-be"])
+def test_a_list_may_be_in_utf_16_as_powershell_writes_it(urls, crawl, codec):
+    text = urls.read_text("utf-8-sig")
+    urls.write_bytes(("\ufeff" * (codec == "utf-16-be") + text).encode(codec))
+    assert paths(crawl(Urls, file=str(urls))) == ["/1", "/2", "/3"]
+
+
+def test_what_is_no_list_ends_the_crawl_and_not_the_memory(urls, site):
+    urls.write_bytes(f"{site.url}/1\n".encode() + b"\0" * 200_000)
+    report = scrapekit.run(Urls, file=str(urls), settings={"robots": {"obey": False}})
+    assert report.start_error == f"{urls}:2: a line of over 65,536 characters is no URL"
+    assert report.failure
+
+
 def test_requests_may_be_made_of_anything_that_a_line_says(urls, crawl):
     class Numbered(Urls):
         def request(self, line):
