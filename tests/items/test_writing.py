@@ -184,7 +184,7 @@ def nested(levels, around):
 def test_what_could_not_be_read_again_is_no_item(around):
     write = ItemWriter()
     assert json.loads(write(nested(499, around))[0])
-    for levels in (502, 900):
-        with pytest.raises(ItemError, match="nested more than 500 levels deep"):
+    for levels in range(502, 1000):  # some of which can be written only just
+        with pytest.raises(ItemError, match=r"nested more than 500 levels deep|maximum recursion depth"):
             write(nested(levels, around))
     assert write({"many": [{"a": [number]} for number in range(1000)]})[0]
