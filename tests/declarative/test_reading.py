@@ -122,6 +122,8 @@ FIELDS = START + "items:\n  fields:\n"
         (START + "next: {css: a, template: '/{page}'}", "it.yaml:2: next: template: must have {value} in it: what is found"),
         (START + "next: {css: a, rel: next}", "it.yaml:2: next: must have one of css, xpath, jmespath, rel, not css and"),
         (START + "next: {css: a, parameter: p, template: '{value}'}", "belongs into parameter or into template"),
+        ('start: "http://x.test/{a.b}"', "it.yaml:1: start.urls: has a { by itself: write {{ for a plain one, or {NAME} for"),
+        (START + "next: {template: '/{page}}'}", "it.yaml:2: next.template: has a } by itself: write }} for a plain one"),
         (START + "next: {template: '/{pgae}/{page}'}", "next.template: has {pgae} in it, which is no argument: did you mean"),
     ],
 )  # fmt: skip
