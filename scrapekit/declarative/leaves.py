@@ -105,10 +105,10 @@ def _with_places(value: str, arguments: Mapping[str, Any]) -> str:
             close = near(name, arguments)
             hint = f"did you mean {{{close}}}?" if close else "name it under arguments, or write {{ for a plain {"
             raise ValueError(f"has {{{name}}} in it, which is no argument: {hint}")
-    if found := re.search(r"[{}]", _PLACE.sub("", value)):
-        raise ValueError(
-            f"has a {found[0]} by itself: write {found[0] * 2} for a plain one, or {{NAME}} for an argument"
-        )
+    alone = re.search(r"[{}]", _PLACE.sub("", value))
+    if alone is not None:
+        brace = alone[0]
+        raise ValueError(f"has a {brace} by itself: write {brace * 2} for a plain one, or {{NAME}} for an argument")
     return value
 
 
