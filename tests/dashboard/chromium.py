@@ -63,11 +63,22 @@ class Chromium:
 
     @contextmanager
     def tab(self, **options: Any) -> Iterator[Tab]:
+        with self.tabs(**options) as opened:
+            yield next(opened)
+
+    @contextmanager
+    def tabs(self, **options: Any) -> Iterator[Iterator[Tab]]:
+        """Tabs of one window; the last one that was opened is in front."""
         context = self.send("Target.createBrowserContext")["browserContextId"]
-        target = self.send("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
-        session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+
+        def opened() -> Iterator[Tab]:
+            while True:
+                target = self.send("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
+                session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+                yield Tab(self, session, **options)
+
         try:
-            yield Tab(self, session, **options)
+            yield opened()
         finally:
             self.send("Target.disposeBrowserContext", browserContextId=context)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import ExitStack
 
 import pytest
 
@@ -313,6 +314,47 @@ def test_a_crawl_that_is_killed_is_missed(crawl, site, tab, monkeypatch):
         tab.wait_for_text("#phase", "running")
         site.go.set()
     tab.wait_for_text("#notice", "No connection: the crawl has ended without a word, or can't be reached.")
+
+
+def test_more_tabs_than_a_browser_has_connections_show_their_jobs(project, browser):
+    shelf = Shelf(project, lambda *_: "")
+    server = Server(Listen("127.0.0.1", 0))
+    server.start(shelf.page)
+    try:
+        with browser.tabs() as opened:
+            tabs = []
+            for _ in range(8):
+                tabs.append(next(opened))
+                tabs[-1].open(server.url())
+                tabs[-1].wait_for_text("main", "No job has been run in this folder.")
+            assert [tab.run("document.hidden") for tab in tabs] == [True] * 7 + [False]
+            states = [tab.run("source.readyState === EventSource.CLOSED") for tab in tabs]
+            assert states == [True] * 7 + [False]
+            tabs[0].send("Page.bringToFront")
+            tabs[0].wait("source.readyState === EventSource.OPEN")
+            assert tabs[0].complaints() == []
+    finally:
+        shelf.close()
+        server.close()
+
+
+def test_a_connection_that_is_lost_is_not_complained_of_when_it_is_back(crawl, site, tab, project):
+    with crawl("--workers", "1") as crawling, ExitStack() as opened:
+        crawling.page.wait(lambda frame: frame["numbers"]["in_flight"] == 1)
+        [job] = (path.name for path in (project / ".scrapekit" / "jobs").iterdir())
+        shelf = Shelf(project, lambda *_: "")
+        opened.callback(shelf.close)
+        server = Server(Listen("127.0.0.1", 0))
+        server.start(shelf.page)
+        tab.open(f"{server.url()}jobs/{job}")
+        tab.wait_for_text("#phase", "running")
+        server.close()
+        tab.wait_for_text("#notice", "No connection: ")
+        server = Server(server.listen)
+        opened.callback(server.close)
+        server.start(shelf.page)
+        tab.wait("document.querySelector('#notice').innerText === ''")
+        site.go.set()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -431,28 +431,52 @@ async function look(url) {
 
 const events = job ? `/events?job=${encodeURIComponent(job)}` : "/events";
 let patience = 1000; // milliseconds until the next try
+let source;
+let next; // try, if one is to come
+let live = true; // for all that is known
 
 function connect() {
-  const source = new EventSource(events);
+  clearTimeout(next);
+  source = new EventSource(events);
   source.addEventListener("frame", (event) => {
     patience = 1000;
-    show(JSON.parse(event.data));
+    const frame = JSON.parse(event.data);
+    show(frame);
+    live = frame.live;
+    rest();
   });
   source.addEventListener("jobs", (event) => {
     patience = 1000;
     list(JSON.parse(event.data));
+    live = false;
+    rest();
   });
   source.addEventListener("gone", (event) => {
     source.close();
+    live = true; // there is nothing to come back to
     notice(JSON.parse(event.data), true);
   });
   source.addEventListener("error", () => {
     source.close();
     lost();
-    setTimeout(connect, patience);
+    next = setTimeout(connect, patience);
     patience = Math.min(15000, patience * 1.5);
   });
 }
+
+// A browser keeps six connections to a server, in all its tabs, and a seventh tab would never load. So one that nobody
+// looks at lets go of its own, and asks now and then; but for that of a crawl, which is told how it has ended only once.
+function rest() {
+  if (!document.hidden || live) return;
+  source.close();
+  clearTimeout(next);
+  next = setTimeout(connect, 15000);
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) rest();
+  else if (!live && source.readyState === EventSource.CLOSED) connect();
+});
 
 async function lost() {
   if (FINAL.has(now.phase)) {
@@ -462,6 +486,7 @@ async function lost() {
   const answer = await fetch(events, { method: "HEAD" }).catch(() => null); // why? EventSource does not say
   if (answer && !answer.ok) notice(await (await fetch(events)).text(), true);
   else notice(answer ? "" : "No connection: the crawl has ended without a word, or can't be reached. Trying again.", !answer);
+  now.phase = ""; // so that it is said how it stands as soon as that is known
 }
 
 if (new URLSearchParams(location.search).has("token")) history.replaceState(null, "", location.pathname); // it is a cookie now
