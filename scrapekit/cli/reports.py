@@ -80,8 +80,9 @@ class Reports:
                 part.write_bytes(written)
                 part.replace(path)
             except OSError as error:
-                part.unlink(missing_ok=True)
                 raise ExportError(f"--report {path}: can't be written: {error.strerror}") from error
+            finally:
+                part.unlink(missing_ok=True)  # after a Ctrl-C too
 
 
 def _part(path: Path) -> Path:

@@ -6,6 +6,7 @@ import json
 import re
 import sqlite3
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -204,6 +205,19 @@ def test_a_report_replaces_an_older_one_as_a_whole_or_leaves_it(project, site, m
     assert "scrapekit: error: --report a.json: can't be written: " in err
     assert [path.name for path in project.folder.iterdir() if path.suffix == ".part"] == []
     assert json.loads(old)["pages"] == 9
+
+
+def test_a_ctrl_c_while_it_is_written_leaves_no_half_of_it(tmp_path, monkeypatch):
+    def interrupt(_self, _content):
+        raise KeyboardInterrupt
+
+    reports = Reports([str(tmp_path / "a.json")])
+    folder = tmp_path / "books-1"
+    folder.mkdir()
+    monkeypatch.setattr(Path, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        reports.write(folder, Record(spider="books"), "failed")
+    assert [path.name for path in tmp_path.iterdir()] == ["books-1"]
 
 
 def test_jobs_show_writes_the_report_of_a_job_of_any_state(project, site):
