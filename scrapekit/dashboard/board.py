@@ -34,6 +34,7 @@ from scrapekit.dashboard.trail import Seen, Trail
 from scrapekit.download import PoolStats
 from scrapekit.engine import Snapshot
 from scrapekit.errors import FrontierError
+from scrapekit.safe import masked
 
 logger = logging.getLogger("scrapekit")
 
@@ -97,7 +98,7 @@ class Board:
 
     def end(self, phase: str, why: str = "") -> None:
         """It has come to its end: say so to all who watch, and wait a moment until they have heard it."""
-        self._ended = (phase, why)
+        self._ended = (phase, masked(why))
         self._end.set()
         self._thread.join()
         self._feed.drain(_GOODBYE_SECONDS)
@@ -143,6 +144,12 @@ class Board:
         """Whether it was told to end, here or elsewhere."""
         return self._stopped or bool(self._snapshot().reason)
 
+    def _phase(self, snapshot: Snapshot) -> str:
+        """How it stands before it has ended."""
+        if snapshot.reason and not snapshot.in_flight:
+            return "finishing"  # its files are being made
+        return "stopping" if self._stopping else "paused" if snapshot.paused else "running"
+
     def _watch(self) -> None:
         """The thread: once a second, look, and tell. It ends with the crawl, whatever it can't read."""
         with ExitStack() as opened:
@@ -174,17 +181,14 @@ class Board:
     def _frame(self, points: int) -> Frame:
         """How it stands, with the last ``points``; 0 for all of them."""
         snapshot, seen = self._snapshot(), self._seen
-        if self._ended is not None:
-            phase, why = self._ended
-        else:
-            phase, why = "stopping" if self._stopping else "paused" if snapshot.paused else "running", ""
+        phase, why = self._ended or (self._phase(snapshot), "")
         return Frame(
             **structs.asdict(self._about),
             at=snapshot.at,
             phase=phase,
             why=why,
             live=True,
-            controls=self._ended is None,
+            controls=self._ended is None and phase != "finishing",
             workers=snapshot.workers,
             rate=self._course.rate,
             numbers=numbers_of(

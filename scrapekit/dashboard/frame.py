@@ -109,7 +109,7 @@ class Frame(Struct, frozen=True):
 
     Args:
         at: Now, by the clock that ``until`` is of.
-        phase: ``running``, ``paused``, ``stopping``, or how it has ended: a state of a job.
+        phase: ``running``, ``paused``, ``stopping``, ``finishing``, or how it has ended: a state of a job.
         why: Why it failed.
         live: Whether it runs in this process, so that there are points.
         controls: Whether it can be paused and stopped from here.

@@ -9,7 +9,7 @@ _INFINITY = float("inf")
 
 
 class Pulse:
-    """How a crawl is. It is well while both of these hold.
+    """How a crawl is. It is well at its end, while files are made, and as long as both of these hold.
 
     - The engine has looked at the clock in the last 30 seconds; it does so four times a second, unless the disk or
       whoever takes the items holds it up.
@@ -31,7 +31,7 @@ class Pulse:
     def feel(self, snapshot: Snapshot, now: float) -> None:
         """How it stands now."""
         before, self._last = self._last, snapshot
-        if snapshot.at != before.at:
+        if snapshot.at != before.at or snapshot.reason:
             self._turned = now
         if _sums(snapshot) != _sums(before) or _at_rest(snapshot):
             self._moved = now
@@ -53,6 +53,6 @@ def _sums(snapshot: Snapshot) -> tuple[int, ...]:
 
 def _at_rest(snapshot: Snapshot) -> bool:
     """Whether there is nothing to wait for but the clock."""
-    if snapshot.paused or not snapshot.pending:
+    if snapshot.paused or snapshot.reason or not snapshot.pending:
         return True
     return not snapshot.in_flight and any(snapshot.at < host.until < _INFINITY for host in snapshot.hosts)

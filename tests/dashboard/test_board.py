@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
+from threading import Event
 
 import pytest
+from chromium import PATIENCE
 
 from scrapekit.cli import main
+from scrapekit.project.lineup import Lineup
 
 
 def test_the_page_hears_how_the_crawl_stands_and_how_it_ended(crawl, site):
@@ -97,14 +100,30 @@ def test_a_crawl_that_breaks_tells_the_page(crawl, site, monkeypatch):
         page.wait(lambda frame: frame["numbers"]["in_flight"])
 
         def full(*_):
-            raise ExportError("out.jsonl: No space left on device")
+            raise ExportError("s3://me:secret@out.jsonl: No space left on device")
 
         monkeypatch.setattr(lines.FileSink, "append", full)
         with page.events() as events:
             site.go.set()
             *_, (_, last) = events
     assert crawling.code == 1
-    assert (last["phase"], last["why"]) == ("failed", "out.jsonl: No space left on device")
+    assert (last["phase"], last["why"]) == ("failed", "s3://***@out.jsonl: No space left on device")
+
+
+def test_while_the_output_is_completed_the_page_says_so(crawl, site, monkeypatch):
+    completed, shares = Event(), Lineup.shares
+
+    def slow(*given):  # as much as a file of another format takes, which is made at the end
+        assert completed.wait(PATIENCE)
+        return shares(*given)
+
+    monkeypatch.setattr(Lineup, "shares", slow)
+    site.go.set()
+    with crawl() as crawling:
+        frame = crawling.page.wait(lambda frame: frame["phase"] == "finishing")
+        assert (frame["numbers"]["pages"], frame["numbers"]["in_flight"], frame["controls"]) == (41, 0, False)
+        completed.set()
+    assert crawling.code == 0
 
 
 def test_why_tells_the_story_of_a_url(crawl, site):

@@ -31,6 +31,13 @@ def test_an_engine_that_does_not_turn_is_not_well():
     assert pulse.complaint(33.0) is None
 
 
+def test_an_engine_that_has_ended_need_not_turn_while_files_are_made():
+    pulse = Pulse(PATIENCE, 0.0)
+    for now in (1.0, 500.0):
+        pulse.feel(Snapshot(at=1.0, reason="finished"), now)
+    assert pulse.complaint(501.0) is None
+
+
 def test_an_engine_that_never_began_to_turn_is_not_well():
     assert Pulse(PATIENCE, 0.0).complaint(31.0) == "the engine has not turned for 31 s"
 
@@ -46,9 +53,10 @@ def test_a_crawl_that_nothing_comes_back_to_is_not_well():
     [
         {"paused": True},
         {"pending": 0, "in_flight": 0},
+        {"reason": "max_pages"},
         {"in_flight": 0, "hosts": (HostSnapshot("a.example", queued=9, reason="Retry-After", until=9999.0),)},
     ],
-    ids=["paused", "nothing is open", "all wait for a time"],
+    ids=["paused", "nothing is open", "it ends", "all wait for a time"],
 )
 def test_with_nothing_to_wait_for_it_is_well(last):
     assert after(500, **last) is None

@@ -304,6 +304,7 @@ function tell(frame) {
   const again = frame.resume ? ` To go on: ${frame.resume}` : "";
   if (frame.phase === "paused") notice("Paused: nothing more is started until you resume it.");
   else if (frame.phase === "stopping") notice("Stopping: requests in flight may finish. Stop again to leave them.");
+  else if (frame.phase === "finishing") notice("Finishing: nothing is in flight any more, and the output is completed.");
   else if (FINAL.has(frame.phase)) {
     notice(`${frame.live ? "The crawl has ended: " : ""}${frame.phase}. ${frame.why ? `${frame.why}. ` : ""}${sums}${again}`,
       frame.phase === "failed");
