@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as stdlib_json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -76,8 +76,8 @@ class Request(Struct, frozen=True, omit_defaults=True, repr_omit_defaults=True):
     proxy: str | None = None
     timeout: float | None = None
     delay: float | None = None
-    handle_statuses: tuple[int, ...] = ()
-    cookies: dict[str, str | None] = {}
+    handle_statuses: Collection[int] = ()
+    cookies: Mapping[str, str | None] = {}
 
     def __post_init__(self) -> None:
         url = address(self.url if type(self.url) is str else _plain(self.url)).url
@@ -222,11 +222,12 @@ def _check_rare(request: Request) -> None:
         raise RequestInvalid(f"handle_statuses must be whole numbers, not {statuses!r} (request to {request.url})")
     force_setattr(request, "handle_statuses", tuple(statuses))
     cookies: Any = request.cookies
-    if not isinstance(cookies, dict) or not all(_is_cookie(name, value) for name, value in cookies.items()):
+    if not isinstance(cookies, Mapping) or not all(_is_cookie(name, value) for name, value in cookies.items()):
         raise RequestInvalid(
             "cookies must be a dict of text, or None, by name, without ';' and line breaks, "
             f"not {cookies!r:.80} (request to {request.url})"
         )
+    force_setattr(request, "cookies", dict(cookies))
 
 
 def _is_cookie(name: Any, value: Any) -> bool:

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from scrapekit import CrawlSpider, LinkExtractor, Request, Response, Rule, SitemapSpider, route
+from scrapekit import CrawlSpider, Form, LinkExtractor, Request, Response, Rule, SitemapSpider, Spider, route
+from scrapekit.errors import Banned, ProxyError, RequestError, StatusError
+from scrapekit.hooks import BanRules, RotateUserAgents
 from scrapekit.parse import Selector
 from scrapekit.spiders import CSVSpider, Entry, FeedSpider, ListSpider, XMLSpider, directives, iter_nodes
 
@@ -64,3 +66,37 @@ class Lines(ListSpider):
     def parse(self, response: Response) -> Iterator[dict[str, str]]:
         for node in iter_nodes(response, "a"):
             yield {"url": node.get()}
+
+
+class Careful:
+    def __init__(self) -> None:
+        self.failed: set[str | None] = set()
+
+    def before_request(self, request: Request) -> Request:
+        return request.replace(headers={"X-Own": "1"})
+
+    def after_response(self, response: Response) -> None:
+        if "captcha" in response.text:
+            raise Banned("a captcha", retry=response.request.replace(session="other"), wait=10)
+
+    def on_error(self, error: RequestError) -> None:
+        if isinstance(error, ProxyError) and error.request is not None:
+            self.failed.add(error.request.proxy)
+
+
+class Visitors(Spider):
+    start_urls = ["https://ex.com/login"]
+    hooks = [Careful, RotateUserAgents(["a/1"]), BanRules(statuses=[403]), "installed"]
+    settings = {"http": {"proxies": ["http://one.ex.com:1"]}}
+
+    def parse(self, response: Response) -> Iterator[Request]:
+        form = Form.from_response(response, css="form")
+        yield form.submit({"user": "ann", "pin": 1}, self.inside, dont_filter=True, errback=self.failed)
+        yield Request(response.url, self.inside, session="bob", cookies=response.cookies, handle_statuses=[404, 410])
+
+    def inside(self, response: Response) -> dict[str, str | None]:
+        return {"user": response.cookies.get("user"), "href": response.css("a").attrib["href"]}
+
+    def failed(self, error: RequestError) -> Iterator[dict[str, int]]:
+        if isinstance(error, StatusError) and error.response is not None:
+            yield {"status": error.response.status}
