@@ -111,7 +111,7 @@ def test_the_units_stop_a_crawl_as_gently_as_it_may_need():
 
 
 def test_the_script_begins_and_goes_on(tmp_path):
-    """A run that finds nothing to go on with begins anew; so does the one after it, whose job has ended."""
+    """A run with nothing to go on with begins anew, and so does the one after it, whose job has ended."""
     shop = tmp_path / "shop"
     shutil.copytree(ROOT / "spiders", shop / "spiders")
     (shop / ".venv" / "bin").mkdir(parents=True)
@@ -127,7 +127,14 @@ def test_the_script_begins_and_goes_on(tmp_path):
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         for _ in range(2):
             done = subprocess.run(["/bin/sh", script], env=environment, capture_output=True, text=True)
-            assert done.returncode == 0, done.stderr
-    fresh = ["crawl books -q --resume", "crawl books -q"]
-    assert (shop / "calls").read_text().splitlines() == fresh * 2
-    assert len(list((shop / "results" / "books").glob("*.jsonl"))) == 2
+            assert (done.returncode, done.stdout) == (0, ""), done.stderr
+            assert "error:" not in done.stderr  # cron would mail it
+        stopped = ["crawl", "books", "-q", "--max-pages", "1"]
+        subprocess.run([command, *stopped], cwd=shop, env=environment, check=True)
+        done = subprocess.run(["/bin/sh", script], env=environment, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (0, "")
+    calls = (shop / "calls").read_text().splitlines()
+    assert [call for call in calls if call != "jobs"] == [
+        "crawl books -q", "crawl books -q", " ".join(stopped), "crawl books -q --resume",
+    ]  # fmt: skip
+    assert len(list((shop / "results" / "books").glob("*.jsonl"))) == 3
