@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -43,27 +43,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words = sys.argv[1:] if arguments is None else arguments
         named = next((f"scrapekit {word}" for word in words if word in scrapekit.commands), "scrapekit")
         asked = error.ctx.command_path if error.ctx else named  # click has none for an option without its value
-        return _failed(2, error.format_message(), f"try '{asked} --help'")
+        return _failed(session, 2, error.format_message(), "UsageError", f"try '{asked} --help'")
     except ScrapekitError as error:
-        if session["verbose"]:
+        if session["verbose"] and not session["json"]:
             print_line(safe_lines("".join(traceback.format_exception(error))).rstrip())
         code, notes = 2 if isinstance(error, ConfigError) else 1, getattr(error, "__notes__", ())
-        if session["json"]:
-            from scrapekit.cli.jsonlog import error_line
-
-            print_line(error_line(str(error), type(error).__name__, hint="; ".join(notes), exit_code=code))
-            return code
-        return _failed(code, str(error), *notes)
+        return _failed(session, code, str(error), type(error).__name__, *notes)
     except OSError as error:
         *_, (frame, _) = traceback.walk_tb(error.__traceback__)
         # What rich writes to stderr, it writes in a thread of its own.
         if frame.f_code is not click.echo.__code__ and frame.f_globals["__name__"] != "rich.console":
             raise
-        return _failed(1, f"stdout can't be written: {error.strerror}")
+        return _failed(session, 1, f"stdout can't be written: {error.strerror}", type(error).__name__)
     except click.Abort as error:
         if not isinstance(error.__cause__, KeyboardInterrupt):  # it stands for EOFError too
             raise
-        return _failed(130, "interrupted", *getattr(error.__cause__, "__notes__", ()))
+        return _failed(session, 130, "interrupted", "KeyboardInterrupt", *getattr(error.__cause__, "__notes__", ()))
     return code if isinstance(code, int) else 0
 
 
@@ -127,7 +122,13 @@ def _version() -> str:
         return "(not installed: this is a checkout)"
 
 
-def _failed(code: int, message: str, *hints: str) -> int:
+def _failed(session: Mapping[str, Any], code: int, message: str, kind: str, *hints: str) -> int:
+    """Say what has ended the command: to people, or where stderr is for programs, to them."""
+    if session["json"]:
+        from scrapekit.cli.jsonlog import error_line
+
+        print_line(error_line(message, kind, hint="; ".join(hints), exit_code=code))
+        return code
     print_line(f"scrapekit: error: {safe(message)}")
     for hint in hints:
         print_line(safe_lines(hint))

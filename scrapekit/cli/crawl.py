@@ -114,6 +114,7 @@ def crawl_command(session: dict[str, Any], /, **given: Any) -> int:
     """  # noqa: D205, D301  (\b is click's: it leaves these lines as they are)
     order = Order(**given)
     session["verbose"] = order.verbose
+    session["json"] = order.log_json and order.log_file is None  # until the settings are known
     order.check()
     return crawl(order, session)
 

@@ -198,6 +198,22 @@ def test_json_tells_of_errors_that_end_the_command(project, bad):
     assert "the folder no does not exist" in told["message"]
 
 
+@pytest.mark.parametrize(
+    ("words", "error", "message"),
+    [
+        ("crawl talsk -v", "SpiderNotFound", "there is no spider 'talsk' in spiders/: did you mean 'talks'? "),
+        ("crawl talks -s workers=x", "SettingsError", "-s: workers must be a whole number from 1 to 1024, not 'x'"),
+        ("crawl talks -a x", "UsageError", "-a: 'x' is not of the form name=value"),
+    ],
+)
+def test_json_tells_of_errors_before_the_settings_are_known_too(project, words, error, message):
+    project.write("spiders/talks.py", TALKS)
+    code, _, err = project.run(*words.split(), "--log-json")
+    (told,) = objects(err)
+    assert (code, told["event"], told["error"], told["exit_code"]) == (2, "error", error, 2)
+    assert told["message"].startswith(message)
+
+
 @pytest.mark.parametrize("options", [("--log-json",), ("--log-json", "--log-file", "a.jsonl")], ids=["stderr", "file"])
 def test_a_crawl_that_breaks_off_is_told_in_the_log_too(project, bad, monkeypatch, options):
     def run(crawl):
