@@ -37,9 +37,11 @@ def pack(spider: Path, root: Path) -> tuple[str, dict[str, bytes]]:
     declared = () if spider.parent == root else [*spider.parent.glob("*.yaml"), *spider.parent.glob("*.yml")]
     for path in dict.fromkeys([spider, *_code_in(root), *_code_in(spider.parent), *declared]):
         try:
-            content = files[str(path.relative_to(root))] = path.read_bytes()
-        except OSError as error:
-            raise SpiderError(f"{path} can't go to the workers with the spider: {error.strerror}") from error
+            name = str(path.relative_to(root)).encode().decode()  # no lone surrogates
+            content = files[name] = path.read_bytes()
+        except (OSError, UnicodeEncodeError) as error:
+            why = getattr(error, "strerror", "its name is not UTF-8")
+            raise SpiderError(f"{path} can't go to the workers with the spider: {why}") from error
         left -= len(content)
         if left < 0:
             raise SpiderError(

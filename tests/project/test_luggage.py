@@ -48,6 +48,11 @@ def test_files_that_can_not_be_read_or_are_too_many_are_one_clear_line(tmp_path,
     with pytest.raises(SpiderError, match=r"broken\.py can't go to the workers with the spider: No such file"):
         pack(tmp_path / "a.py", tmp_path)
     (tmp_path / "broken.py").unlink()
+    odd = tmp_path / "odd\udcff.py"
+    odd.touch()
+    with pytest.raises(SpiderError, match=r"can't go to the workers with the spider: its name is not UTF-8$"):
+        pack(tmp_path / "a.py", tmp_path)
+    odd.unlink()
     monkeypatch.setattr(luggage, "_LARGEST", 3)
     with pytest.raises(SpiderError, match="are more than 32 MiB: keep the spider in a folder of its own"):
         pack(tmp_path / "a.py", tmp_path)
