@@ -69,12 +69,8 @@ class Hands:
         """The engine's side of it."""
         try:
             if settings.fleet.kind == "threads":
-                worker, source = build_worker(casts, settings, keep=keep)
-                self.fleet, self._source, self._stats = (
-                    ThreadFleet(worker, settings.workers, post),
-                    source,
-                    source.stats,
-                )
+                worker, self._source = build_worker(casts, settings, keep=keep)
+                self.fleet, self._stats = ThreadFleet(worker, settings.workers, post), self._source.stats
             else:
                 self.fleet = crew = _crew(casts, settings, post)
                 self._stats = crew.stats
