@@ -20,8 +20,9 @@ from scrapekit.settings import Settings
 _HOST_AND_PORT = re.compile(r"([^/]+):(\d+)").fullmatch
 _CONNECT_SECONDS = 10.0  # to see whether anybody is there: Ray itself would try for minutes
 _OBJECT_STORE = 100_000_000  # bytes; only batches of messages pass through it
-_lock = threading.Lock()  # guards the number of fleets that use the connection which the first of them has made
+_lock = threading.Lock()  # guards what follows: the fleets that use the connection which the first of them has made
 _users = 0
+_address = ""  # where it leads
 
 
 def ray_fleet(
@@ -78,13 +79,20 @@ def ray_fleet(
 
 def _connect(address: str, cpus: int, resources: Mapping[str, float]) -> tuple[Any, Callable[[], None]]:
     """Ray, connected to a cluster, and what to call in the end. A process has one connection: crawls share it."""
-    global _users  # noqa: PLW0603  (it is Ray's state that is global)
+    global _users, _address  # noqa: PLW0603  (it is Ray's state that is global)
     ray = _import_ray()
+    address = address or os.environ.get("RAY_ADDRESS", "") or "local"
     with _lock:
         if not _users:
             if ray.is_initialized():  # by the program that uses us
                 return ray, _nothing
-            _init(ray, address or os.environ.get("RAY_ADDRESS", "") or "local", cpus, resources)
+            _init(ray, address, cpus, resources)
+            _address = address
+        elif address != _address:
+            raise ConfigError(
+                f"a crawl of this process uses the Ray cluster {_address!r}, so another one can't use {address!r}: "
+                "Ray has one connection a process"
+            )
         _users += 1
 
     def leave() -> None:

@@ -79,10 +79,16 @@ def test_crawls_share_one_connection_and_the_last_one_ends_it(fake):
     assert address == "local"
     assert options["num_cpus"] >= 3
     assert options["resources"] == {"proxy": 3}
+    with pytest.raises(
+        ConfigError, match="uses the Ray cluster 'local', so another one can't use '10.0.0.1:6379': Ray"
+    ):
+        cluster._connect("10.0.0.1:6379", 1, {})
     leave()
     assert fake.ended == 0
     leave_too()
     assert fake.ended == 1
+    cluster._connect("10.0.0.1:6379", 1, {})[1]()
+    assert fake.ended == 2
 
 
 def test_a_connection_that_the_program_has_made_is_left_alone(fake):
