@@ -90,6 +90,20 @@ def test_a_crawl_beyond_what_fail_if_allows_ends_with_1_and_is_reported_as_faile
     assert (read(project)["state"], read(project)["failure"]) == ("failed", why)
 
 
+def test_what_fail_if_allows_holds_for_all_runs_of_a_job_and_may_be_changed(project, site):
+    given = ("crawl", "pages", "--resume", "-q", "--report", "a.json")
+    assert crawled(project, site, "-s", "crawl.fail_if.error_share=0.2", "-s", "crawl.max_pages=4").code == 0
+    assert project.run(*given, "-s", "crawl.max_pages=null", "-s", "crawl.fail_if.items_below=9").code == 0
+    assert read(project)["items"] == 9  # of which the first run had four
+    assert crawled(project, site, "-s", "crawl.fail_if.items_below=10").code == 1
+    assert project.run(*given).code == 1
+    assert (read(project)["state"], read(project)["failure"]) == (
+        "failed", "9 items, fewer than crawl.fail_if.items_below (10)",
+    )  # fmt: skip
+    assert project.run(*given, "-s", "crawl.fail_if.items_below=null").code == 0
+    assert (read(project)["state"], read(project)["failure"]) == ("finished", None)
+
+
 def test_the_report_as_a_page_stands_alone(project, site):
     assert crawled(project, site, "--report", "a.html", "--report", "b.json").code == 0
     text = (project.folder / "a.html").read_text(encoding="utf-8")
