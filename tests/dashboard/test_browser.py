@@ -381,6 +381,13 @@ def test_the_jobs_of_a_folder_and_the_page_of_one(project, site, tab, scheme):
         tab.run("document.querySelector('#failing-rows button').click()")
         tab.wait_for_text("#why-answer", f"{site.url}7 in {job}")
         assert tab.complaints() == []
+        state = project / ".scrapekit" / "jobs" / job / "frontier.sqlite"
+        state.rename(project / "aside")
+        tab.open(f"{server.url()}jobs/{job}")
+        tab.wait_for_text("#notice", "the job's state can't be read")
+        (project / "aside").rename(state)
+        tab.run("connect()")  # as it does by itself, some time later
+        tab.wait_for_text("#notice", "finished. 40 pages")
         tab.open(f"{server.url()}jobs/nothing")
         tab.wait_for_text("#notice", "there is no job 'nothing'; there are: ")
     finally:

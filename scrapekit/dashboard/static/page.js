@@ -454,8 +454,9 @@ function connect() {
   });
   source.addEventListener("gone", (event) => {
     source.close();
-    live = true; // there is nothing to come back to
     notice(JSON.parse(event.data), true);
+    [now.phase, live] = ["", false];
+    next = setTimeout(connect, 15000); // its state may only be in the making
   });
   source.addEventListener("error", () => {
     source.close();
