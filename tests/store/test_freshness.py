@@ -159,6 +159,11 @@ def test_a_304_updates_the_headers_but_not_those_of_the_body():
     assert both.getlist("x-two") == ["3"]
 
 
+def test_a_304_does_not_make_the_body_another_thing():
+    page = HTTPHeaderDict({"Content-Type": "text/html; charset=utf-8"})
+    assert updated(page, HTTPHeaderDict({"Content-Type": "text/plain"}))["content-type"] == "text/html; charset=utf-8"
+
+
 @pytest.mark.parametrize("name", ["Range", "If-None-Match", "if-modified-since"])
 def test_conditions_and_ranges_of_the_request_are_not_ours_to_answer(name):
     assert bypasses(HTTPHeaderDict({name: "x"}))
