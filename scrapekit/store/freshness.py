@@ -21,8 +21,8 @@ _HEURISTIC = frozenset({200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501}) 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105  (RFC 9110, 5.6.2, not a secret)
 _DIRECTIVE = re.compile(rf'({_TOKEN})(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^,;\s]*)))?').finditer
 _CONDITIONS = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range"})
-# RFC 9111, 3.2: what a 304 does not update. The body is kept decoded, so what describes its coding goes with it; and what
-# it is, for many a server sends its default type with what has no body, as browsers know.
+# RFC 9111, 3.2: what a 304 does not update. The body is kept decoded, so what describes its coding goes with it.
+# So does its type, for many a server sends its default one with what has no body: browsers keep it too.
 _KEPT = frozenset(
     {"content-length", "content-encoding", "content-range", "content-type", "transfer-encoding", "connection"}
 )

@@ -102,7 +102,7 @@ class Replaying:
         except OSError as error:
             raise ArchiveError(f"{path}: can't be replayed: {error.strerror or error}") from error
         except warc.ArchiveLoadFailed as error:
-            whole = "warcio recompress" in str(error)
+            whole = warc.COMPRESSED_AS_ONE in str(error)
             why = "it is compressed as a whole: warcio recompress mends that" if whole else "it is no WARC file"
             raise ArchiveError(f"{path}: can't be replayed: {why}") from error
         if not self._offsets:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -24,11 +25,15 @@ from scrapekit.store.bodies import BodyReader, body_of
 from scrapekit.store.payload import payload
 from scrapekit.web.urls import address
 
+logger = logging.getLogger("scrapekit")
+
 _IN_MEMORY = 8 * 2**20  # bytes of a compressed exchange
 # The body is recorded decoded and in one piece, so what says otherwise gets another name, as other archivers have it.
 _ORIGINAL = "X-Archive-Orig-"
 _FRAMING = frozenset({"content-encoding", "transfer-encoding", "content-length"})
 _FAILURE = "scrapekit-failure"
+COMPRESSED_AS_ONE = "warcio recompress"
+"""What warcio says of an archive whose records are not compressed one by one."""
 _STATUS = re.compile(r"[1-9][0-9]{2}", re.ASCII).fullmatch
 
 
@@ -103,7 +108,7 @@ def index(file: IO[bytes], end: int) -> Iterator[Answered]:
         raise ArchiveLoadFailed("neither WARC nor gzip")
     file.seek(0)
     records = ArchiveIterator(_UpTo(file, end))
-    for record in records:
+    for record in _readable(records, file.name):
         kind = record.rec_type
         name, partner, uri = map(record.rec_headers.get, ("WARC-Record-ID", "WARC-Concurrent-To", "WARC-Target-URI"))
         failed = kind == "metadata" and record.raw_stream.read(len(_FAILURE)) == _FAILURE.encode()
@@ -133,6 +138,27 @@ def index(file: IO[bytes], end: int) -> Iterator[Answered]:
             continue
         method, body = requests.get(name) or requests.get(partner) or ("GET", b"")
         yield Answered(method, url, body, offset, content)
+
+
+def _readable(records: Any, name: str) -> Iterator[Any]:
+    """The records, up to one that can't be read: there the archive is damaged, or breaks off.
+
+    Raises:
+        ArchiveLoadFailed: The first is none, or all are compressed as one.
+    """
+    first = True
+    while True:
+        try:
+            record = next(records)
+        except StopIteration:
+            return
+        except Exception as error:  # warcio stumbles over half a header in many ways
+            if isinstance(error, ArchiveLoadFailed) and (first or COMPRESSED_AS_ONE in str(error)):
+                raise
+            logger.warning("%s: damaged, or cut off, behind byte %d: it is read up to there", name, records.offset)
+            return
+        first = False
+        yield record
 
 
 class _UpTo:
@@ -230,4 +256,4 @@ def _original(headers: list[tuple[str, str]]) -> HTTPHeaderDict:
     return kept
 
 
-__all__ = ["ArchiveLoadFailed", "answer", "exchange", "index", "info", "public"]
+__all__ = ["COMPRESSED_AS_ONE", "ArchiveLoadFailed", "answer", "exchange", "index", "info", "public"]

@@ -18,7 +18,7 @@ from warcio.warcwriter import WARCWriter
 from scrapekit.download import Downloader
 from scrapekit.download import Reply as Fetched
 from scrapekit.download.decoding import brotli, zstd
-from scrapekit.errors import ArchiveError, ConnectError, DownloadError, NotRecorded
+from scrapekit.errors import ArchiveError, ConnectError, DownloadError, NotRecorded, ProtocolError, TruncatedBody
 from scrapekit.messages import Request, Spool
 from scrapekit.store import archive
 from scrapekit.store.tape import Recording, Replaying
@@ -429,6 +429,31 @@ def test_what_was_recorded_once_for_several_is_found_for_each(path):
         (200, "first", PAGE), (301, "b", PAGE), (200, "first", PAGE)]  # fmt: skip
     with pytest.raises(NotRecorded):
         fetch(replay, "http://a.test/d")
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_an_archive_that_breaks_off_anywhere_is_read_up_to_there(path, packed, caplog):
+    with open(path, "wb") as file:
+        writer = WARCWriter(file, gzip=packed)
+        for name in ("a", "b"):
+            head = StatusAndHeaders("200 OK", [("Content-Type", "text/plain")], protocol="HTTP/1.1")
+            content = (BytesIO(PAGE), len(PAGE))
+            record = writer.create_warc_record(f"http://a.test/{name}", "response", *content, http_headers=head)
+            begin = file.tell()
+            writer.write_record(record)
+    data = Path(path).read_bytes()
+    for end in range(begin, len(data), 7):
+        Path(path).write_bytes(data[:end])
+        replay = Replaying(path)
+        assert fetch(replay, "http://a.test/a").body == PAGE
+        try:
+            body = fetch(replay, "http://a.test/b").body
+        except (NotRecorded, ProtocolError, TruncatedBody):
+            continue
+        assert body == PAGE
+    Path(path).write_bytes(data[:begin] + (gzip.compress(b"no record") if packed else b"no record\r\n"))
+    assert fetch(Replaying(path), "http://a.test/a").body == PAGE
+    assert f"{path}: damaged, or cut off, behind byte {begin}: it is read up to there" in caplog.text
 
 
 def test_an_archive_that_is_compressed_as_a_whole_says_what_mends_it(path):
