@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import socket
 import ssl
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -138,7 +139,10 @@ def check_spider(spider: Spider) -> None:
     elif isinstance(spider.hooks, str) or not isinstance(spider.hooks, Iterable):
         wrong = "hooks", "a list of hooks"
     elif isinstance(pipelines, str) or not _all(pipelines, _is_pipeline):
-        wrong = "pipelines", "a list of functions of one item, or of classes with process(item)"
+        wrong = (
+            "pipelines",
+            "a list of functions of one item, or of classes with process(item), none of them async or a generator",
+        )
     if wrong is not None:
         name, must = wrong
         raise SpiderError(f"{type(spider).__name__}.{name} must be {must}, not {getattr(spider, name)!r:.80}")
@@ -167,4 +171,6 @@ def _all(values: Any, right: Callable[[Any], bool]) -> bool:
 
 
 def _is_pipeline(stage: Any) -> bool:
-    return callable(getattr(stage, "process", None)) or (callable(stage) and not isinstance(stage, type))
+    process = getattr(stage, "process", None if isinstance(stage, type) else stage)
+    gives_no_item = inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction
+    return callable(process) and not any(kind(process) for kind in gives_no_item)

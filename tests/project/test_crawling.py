@@ -108,6 +108,10 @@ def test_the_report_has_the_pool_by_host(url):
     assert (host.requests, host.opened, host.reused, host.maxsize, host.in_use, host.waiting) == (4, 1, 3, 1, 0, 0)
 
 
+async def _later(self, item):
+    return item
+
+
 WRONG = [
     ({"start_urls": 5}, "Wrong.start_urls must be a list of URLs, not 5"),
     ({"start_urls": ["http://127.0.0.1/", "not a url"]}, "start_urls of spider 'wrong': not a URL that can"),
@@ -121,6 +125,8 @@ WRONG = [
     ({"pipelines": None}, "Wrong.pipelines must be a list of functions"),
     ({"pipelines": ["x"]}, "Wrong.pipelines must be a list of functions"),
     ({"pipelines": [dict]}, "Wrong.pipelines must be a list of functions"),
+    ({"pipelines": [type("Late", (), {"process": _later})]}, "process(item), none of them async or a generator, not ["),
+    ({"pipelines": [lambda item: (yield item)]}, "none of them async or a generator"),
 ]
 
 
