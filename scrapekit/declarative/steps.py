@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json as stdlib_json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -236,7 +237,10 @@ def _join(separator: str | None) -> Step:
 
 
 def _unique(values: Any) -> list[Any]:
-    return [value for at, value in enumerate(_list(values)) if value not in values[:at]]
+    first: dict[str, Any] = {}
+    for value in _list(values):  # some are lists or objects
+        first.setdefault(stdlib_json.dumps(value, sort_keys=True, default=repr), value)
+    return list(first.values())
 
 
 _FORM = Annotated[str, Meta(extra={"noun": "a form of strptime(), such as '%d.%m.%Y'"})] | None

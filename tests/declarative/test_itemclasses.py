@@ -152,6 +152,7 @@ JSON = b"""{"name": " A ", "price": 5, "rate": 2.5, "ok": true, "none": null, "t
         ("{jmespath: tags, all: true}", ["a", "b"]),
         ("{jmespath: tags, all: true, to: {join: +}}", "a+b"),
         ("{jmespath: tags, to: first}", "a"),
+        ('{jmespath: "[tags, ok, `1`, tags, author, author, ok]", to: [unique, count]}', 4),
         ("{jmespath: name, all: true, to: strip}", ["A"]),
         ("{jmespath: text, type: int}", 7),
         ("{jmespath: author.name}", "Ann"),

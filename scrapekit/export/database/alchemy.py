@@ -43,10 +43,9 @@ def engine_for(url: str) -> sa.Engine:
             options = {name: value for name, value in _LIBPQ.items() if name not in made.query}
         return sa.create_engine(made, poolclass=NullPool, connect_args=options)
     except ModuleNotFoundError as error:
-        raise OutputError(
-            f"{masked(url)}: this needs {error.name}, which is not installed here: for PostgreSQL, in the checkout of "
-            "scrapekit, pip install '.[postgres]'"
-        ) from error
+        ours = error.name == "psycopg"
+        how = "in the checkout of scrapekit, pip install '.[postgres]'" if ours else "install its driver"
+        raise OutputError(f"{masked(url)}: this needs {error.name}, which is not installed here: {how}") from error
     except (sa.exc.ArgumentError, ValueError) as error:
         raise OutputError(f"{masked(url)}: this is no URL of a database: {_line(error)}") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 
 import pytest
 
@@ -67,9 +68,14 @@ def test_folders_are_created_on_demand(tmp_path):
     assert sqlite3.connect(tmp_path / "a" / "b" / "items.db").execute("SELECT * FROM items").fetchall() == []
 
 
-def test_a_driver_that_is_missing_is_named():
-    with pytest.raises(OutputError, match=r"needs MySQLdb, which is not installed here"):
+def test_a_driver_that_is_missing_is_named(monkeypatch):
+    with pytest.raises(OutputError, match=r"needs MySQLdb, which is not installed here: install its driver$"):
         open_output("mysql://h/x")
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(
+        OutputError, match=r"needs psycopg, which is not installed here: .* pip install '\.\[postgres\]'$"
+    ):
+        open_output("postgresql://h/x")
 
 
 def test_where_sqlalchemy_is_missing_one_line_says_what_to_install(monkeypatch):
