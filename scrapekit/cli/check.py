@@ -9,10 +9,11 @@ import click
 
 from scrapekit.cli.log import logging_to
 from scrapekit.cli.options import load_settings, override_option, parse_arguments, settings_option
+from scrapekit.cli.words import SpiderName
 
 
 @click.command("check", short_help="Replay recorded pages, and compare the items.")
-@click.argument("name")
+@click.argument("name", type=SpiderName())
 @click.option("-a", "arguments", multiple=True, metavar="NAME=VALUE", help="An argument for the spider.")
 @override_option
 @settings_option

@@ -9,7 +9,7 @@ import click
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion_command(ctx: click.Context, shell: str) -> None:
-    """Print a script for SHELL that completes commands and options at the Tab key.
+    """Print a script for SHELL that completes commands, options, spiders and files at the Tab key.
 
     \b
     scrapekit completion bash > ~/.local/share/bash-completion/completions/scrapekit

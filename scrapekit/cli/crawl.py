@@ -20,6 +20,7 @@ from scrapekit.cli.report import report_text
 from scrapekit.cli.reports import Reports
 from scrapekit.cli.ui import dashboard_of, show_crawl
 from scrapekit.cli.voice import Voice
+from scrapekit.cli.words import File, SpiderName
 from scrapekit.safe import safe
 
 if TYPE_CHECKING:
@@ -38,13 +39,23 @@ _RAISE = {"max_pages": " --max-pages MORE", "max_items": " -s crawl.max_items=MO
 
 
 @click.command("crawl", short_help="Run a spider, or go on with a job.")
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", type=SpiderName(), metavar="NAME...", nargs=-1, required=True)
 @click.option("-a", "arguments", multiple=True, metavar="NAME=VALUE", help="An argument for the spider.")
 @override_option
 @click.option(
-    "-o", "append", multiple=True, metavar="FILE", help="Append the items to FILE, or the table of a URL; - is stdout."
+    "-o",
+    "append",
+    multiple=True,
+    type=File(),
+    help="Append the items to FILE, or the table of a URL; - is stdout.",
 )
-@click.option("-O", "overwrite", multiple=True, metavar="FILE", help="Write the items to FILE, which is emptied first.")
+@click.option(
+    "-O",
+    "overwrite",
+    multiple=True,
+    type=File(),
+    help="Write the items to FILE, which is emptied first.",
+)
 @click.option("--workers", metavar="N", help="Requests in flight, over all hosts; short for -s workers=N.")
 @click.option("--max-pages", metavar="N", help="Stop after N pages; short for -s crawl.max_pages=N.")
 @click.option(
@@ -53,11 +64,13 @@ _RAISE = {"max_pages": " --max-pages MORE", "max_items": " -s crawl.max_items=MO
     help="Where workers run: threads, processes:N, or ray[:ADDRESS]; short for -s fleet.kind=FLEET.",
 )
 @click.option(
-    "--record", metavar="FILE", help="Write all that is fetched to FILE, a .warc.gz; short for -s archive.record=FILE."
+    "--record",
+    type=File(),
+    help="Write all that is fetched to FILE, a .warc.gz; short for -s archive.record=FILE.",
 )
 @click.option(
     "--replay",
-    metavar="FILE",
+    type=File(),
     help="Fetch from FILE, a recording, and not from the network; short for -s archive.replay=FILE.",
 )
 @click.option(
@@ -82,10 +95,10 @@ _RAISE = {"max_pages": " --max-pages MORE", "max_items": " -s crawl.max_items=MO
     "--report",
     "reports",
     multiple=True,
-    metavar="FILE",
+    type=File(),
     help="Write how it ended to FILE, a .json or an .html; may be given several times.",
 )
-@click.option("--log-file", metavar="FILE", help="Append all that is logged to FILE; short for -s log.file=FILE.")
+@click.option("--log-file", type=File(), help="Append all that is logged to FILE; short for -s log.file=FILE.")
 @click.option("--log-json", is_flag=True, help="Log one JSON object a line; short for -s log.json=true.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but warnings and errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Say more, with tracebacks; the opposite of -q.")

@@ -42,6 +42,12 @@ def explain(asked: str) -> list[Explained]:
     raise SettingsError(f"there is no setting {asked!r}: {hint}")
 
 
+def keys() -> list[str]:
+    """All settings with a name of their own, and the sections that they stand in."""
+    parts = [row.key.partition(".*")[0].split(".") for row in _rows()]
+    return [".".join(part[:count]) for part in parts for count in range(1, len(part) + 1)]
+
+
 def _rows() -> Iterator[Explained]:
     for line in shipped("docs/settings.md").splitlines():
         if row := _ROW.fullmatch(line):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from scrapekit.cli.log import logging_to
+from scrapekit.cli.words import File
 from scrapekit.safe import safe
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def jobs_command(ctx: click.Context) -> None:
     "--report",
     "reports",
     multiple=True,
-    metavar="FILE",
+    type=File(),
     help="Write all that is known of it to FILE, a .json or an .html; may be given several times.",
 )
 def show_command(job: str | None, reports: tuple[str, ...]) -> None:

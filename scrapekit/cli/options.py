@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from scrapekit.cli.words import File
+
 if TYPE_CHECKING:
     from scrapekit.settings import Loaded
     from scrapekit.spider import Spider
@@ -21,7 +23,7 @@ override_option: Callable[[Any], Any] = click.option(
 settings_option: Callable[[Any], Any] = click.option(
     "--settings",
     "settings_file",
-    metavar="FILE",
+    type=File(),
     help=f"The settings file.  [default: {SETTINGS_FILE} in this folder, if it is there]",
 )
 

@@ -14,6 +14,7 @@ import click
 from scrapekit.cli.live import print_line
 from scrapekit.cli.options import load_settings, override_option, parse_arguments, settings_option
 from scrapekit.cli.page import as_seen_by, code_of, get
+from scrapekit.cli.words import SpiderName
 from scrapekit.safe import safe, safe_lines
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _FRAMES = 5  # of a traceback, the last ones: those are the spider's
 
 @click.command("parse", short_help="Run one callback of a spider on a page.")
 @click.argument("url")
-@click.option("--spider", "name", required=True, metavar="NAME", help="A spider of spiders/, or a file.")
+@click.option("--spider", "name", type=SpiderName(), required=True, help="A spider of spiders/, or a file.")
 @click.option("--callback", metavar="METHOD", help="The method to run.  [default: parse]")
 @click.option("-a", "arguments", multiple=True, metavar="NAME=VALUE", help="An argument for the spider.")
 @override_option

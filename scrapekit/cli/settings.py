@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 
 from scrapekit.cli.options import load_settings, override_option, settings_option
+from scrapekit.cli.words import Key, SpiderName
 from scrapekit.safe import safe_lines
 
 
 @click.command("settings", short_help="Show all settings that hold, and who set them.")
-@click.argument("name", required=False)
-@click.option("--explain", "asked", metavar="KEY", help="Say what a key, or each key of a section, does.")
+@click.argument("name", type=SpiderName(), required=False)
+@click.option("--explain", "asked", type=Key(), help="Say what a key, or each key of a section, does.")
 @override_option
 @settings_option
 def settings_command(

@@ -10,8 +10,9 @@ import sys
 from importlib import metadata
 
 import pytest
+from click.shell_completion import ShellComplete
 
-from scrapekit.cli import checks, explain
+from scrapekit.cli import app, checks, explain
 from scrapekit.settings import Settings
 from scrapekit.settings.shape import all_keys
 
@@ -145,6 +146,38 @@ def test_what_the_script_asks_for_is_answered(project):
     with project.start(env=environment) as process:
         out, err = process.communicate()
     assert (process.returncode, out, err) == (0, "plain,crawl\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("crawl ", ["books", "pages", "quotes", "shop"]),
+        ("crawl quotes p", ["pages"]),
+        ("crawl ./sp", ["file ./sp"]),
+        ("crawl pages -O ou", ["file ou"]),
+        ("crawl --settings ", ["file "]),
+        ("parse --spider b", ["books"]),
+        ("check sh", ["shop"]),
+        ("settings q", ["quotes"]),
+        ("settings --explain throttle.d", ["throttle.delay", "throttle.domains"]),
+        ("settings --explain nothing", []),
+        ("jobs show --report ", ["file "]),
+    ],
+)
+def test_spiders_files_and_settings_are_completed_without_running_a_spiders_file(project, words, completed):
+    project.write("spiders/two.py", """
+        from scrapekit import Spider
+        raise SystemExit("it was run")
+        class Books(Spider): ...
+        class Other(Spider):
+            name = "quotes"
+        class Item: ...
+    """)  # fmt: skip
+    project.write("spiders/broken.py", "class")
+    project.write("spiders/shop.yaml", "start: x")
+    *typed, incomplete = words.split(" ")
+    found = ShellComplete(app.scrapekit, {}, "scrapekit", "_").get_completions(typed, incomplete)
+    assert [each.value if each.type == "plain" else f"{each.type} {each.value}" for each in found] == completed
 
 
 def test_another_shell_is_refused(project):
