@@ -53,9 +53,10 @@ def find_spiders(folder: Path, name: str | None = None) -> list[Found]:
         SpiderNotFound: The folder does not exist.
     """
     if not folder.is_dir():
-        raise SpiderNotFound(
-            f"there is no folder {folder.name!r} in {folder.parent.resolve()}: 'scrapekit init' starts a project"
-        )
+        here = folder.parent.resolve()
+        above = next((each for each in here.parents if (each / folder.name).is_dir()), None)
+        fix = f"there is one in {above}: cd there" if above else "'scrapekit init' starts a project"
+        raise SpiderNotFound(f"there is no folder {folder.name!r} in {here}: {fix}")
     found: list[Found] = []
     for path in sorted(path for suffix in _SUFFIXES for path in folder.glob(f"[!_.]*{suffix}")):
         if name is not None and path.suffix in _YAML and not _may_be(path, name):

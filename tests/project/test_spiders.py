@@ -169,6 +169,11 @@ def test_an_unknown_name_may_be_in_a_file_that_is_broken():
     )
 
 
+def test_a_folder_within_a_project_says_where_that_is(project, monkeypatch):
+    monkeypatch.chdir(project / "spiders")
+    assert refusal("quotes", SpiderNotFound).endswith(f"/spiders: there is one in {project}: cd there")
+
+
 def test_a_project_without_spiders_says_so(project):
     assert refusal("quotes", SpiderNotFound) == "there is no spider 'quotes' in spiders/, which has no spiders"
     (project / "spiders").rmdir()
