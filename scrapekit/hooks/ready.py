@@ -47,6 +47,8 @@ class BanRules:
         sessions: Sequence[str] = (),
         wait: float = 0.0,
     ) -> None:
+        if isinstance(sessions, str):
+            raise TypeError(f"BanRules needs a list of sessions, not {sessions!r}")
         self._statuses = frozenset(statuses)
         self._text = None if text is None else re.compile(text, re.IGNORECASE)
         self._sessions = list(sessions)

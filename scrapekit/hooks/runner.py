@@ -81,6 +81,8 @@ class Hooks:
         """
         try:
             self.call("on_start", spider)
+        except SpiderError:
+            raise
         except Exception as error:
             raise SpiderError(f"a hook raised {type(error).__name__} in on_start: {error}") from error
 
@@ -105,8 +107,18 @@ class Hooks:
     def _methods(self, point: str) -> list[Callable[..., Any]]:
         hooks: list[Any] | None = getattr(self._local, "hooks", None)
         if hooks is None:
-            hooks = self._local.hooks = [hook() if isinstance(hook, type) else hook for hook in self._given]
+            hooks = self._local.hooks = [_made(hook) if isinstance(hook, type) else hook for hook in self._given]
         return [getattr(hook, point) for hook in hooks if callable(getattr(hook, point, None))]
+
+
+def _made(hook: type) -> Any:
+    try:
+        return hook()
+    except Exception as error:
+        raise SpiderError(
+            f"hooks: {hook.__name__} can't be made for a thread: {type(error).__name__}: {error}; "
+            f"give an instance, {hook.__name__}(...), where it takes arguments"
+        ) from error
 
 
 def _resolved(hook: Any) -> Any:

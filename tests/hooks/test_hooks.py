@@ -310,6 +310,14 @@ def test_what_is_no_hook_is_an_error_at_the_start(hooks):
         crawl(type("Wrong", (Start,), {"hooks": hooks}), echo)
 
 
+def test_a_class_that_takes_arguments_says_that_it_wants_an_instance():
+    message = r"hooks: RotateUserAgents can't be made .*missing.*give an instance, RotateUserAgents\(\.\.\.\)"
+    with pytest.raises(SpiderError, match=message):
+        crawl(type("Wrong", (Start,), {"hooks": [RotateUserAgents]}), echo)
+    with pytest.raises(TypeError, match="needs a list of sessions, not 'ann'"):
+        BanRules(sessions="ann")
+
+
 class _StartRaises:
     def on_start(self, spider):
         raise LookupError("no database")
