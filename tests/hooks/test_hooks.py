@@ -173,19 +173,21 @@ class HealthyProxy:
             self.failed.add(error.request.proxy)
 
 
-def test_a_hook_may_choose_proxies_by_their_health():
-    class Through(HealthyProxy):
-        pass
+class Careful(Shop):
+    start_urls = [f"http://shop.test/{n}" for n in range(3)]
 
+    def __init__(self, proxies):
+        super().__init__(proxies=proxies)
+        self.hooks = [type("Through", (HealthyProxy,), {"proxies": proxies})]
+
+
+@pytest.mark.parametrize("fleet", ["threads", "processes:1"])
+def test_a_hook_may_choose_proxies_by_their_health(fleet):
     with serve(lambda _: Reply(b"hello")) as gone:
         dead = gone.url
     with serve(lambda _: Reply(b"hello")) as alive:
-        Through.proxies = [dead, alive.url]
-        spider = type(
-            "Careful", (Shop,), {"hooks": [Through], "start_urls": [f"http://shop.test/{n}" for n in range(3)]}
-        )
-        settings = NO_WAIT | {"robots": {"obey": False}, "workers": 1}
-        report = scrapekit.run(spider, settings=settings)
+        settings = NO_WAIT | {"robots": {"obey": False}, "workers": 1, "fleet": fleet}
+        report = scrapekit.run(Careful, proxies=[dead, alive.url], settings=settings)
         assert len(alive.log) == 3
     assert (report.items, report.stats.retries) == (3, 1)
 
