@@ -37,6 +37,8 @@ def serve(pipe: Connection, workers: int, make: Callable[[], tuple[AnyWorker, So
     # What a terminal or a service manager tells the parent reaches us too: the parent alone decides what it means.
     for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # Windows has no SIGHUP
         signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):  # we began with it blocked, and what user code starts must not
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     give_memory_back()
     outbox = Outbox()
     logging.getLogger().addHandler(Forward(outbox.put))

@@ -11,7 +11,8 @@ from scrapekit import Spider
 
 class Links(Spider):
     def parse(self, response):
-        yield {"url": response.url, "process": os.getpid()}
+        blocked = [*signal.pthread_sigmask(signal.SIG_BLOCK, [])]
+        yield {"url": response.url, "process": os.getpid(), "blocked": blocked}
         yield from response.follow_all("a")
 
 

@@ -44,6 +44,7 @@ def test_processes_share_the_work_and_give_the_same_items(tmp_path):
     )
     assert len({line["process"] for line in lines}) == 2
     assert os.getpid() not in {line["process"] for line in lines}
+    assert not any(line["blocked"] for line in lines)  # no signal: commands that a spider starts would inherit that
     assert (report.workers, report.stats.deaths) == (8, 0)
     assert report.pool.requests == report.stats.requests
     assert no_children()
