@@ -6,6 +6,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable
 from contextlib import ExitStack
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -50,6 +51,7 @@ class ProcessFleet(Crew):
             )
             with ExitStack() as begun:
                 if hasattr(signal, "pthread_sigmask"):  # or a Ctrl-C would end it with a traceback, until it is ignored
+                    resource_tracker.ensure_running()  # by start() otherwise, and then it would unblock SIGINT
                     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # it begins with that, too
                     begun.callback(signal.pthread_sigmask, signal.SIG_SETMASK, before)
                 process.start()
