@@ -298,6 +298,9 @@ def _tell(report: CrawlReport, again: str, *, quiet: bool) -> None:
     """Show how it ended."""
     if not quiet:
         print_line(report_text(report))
+        if report.pages and not (report.items or report.failure or report.stats.dropped or report.stats.item_errors):
+            name = report.spider if len(report.spiders) < 2 else "NAME"
+            print_line(f"no items: 'scrapekit parse URL --spider {name}' shows what a callback makes of a page")
     state = _state(report)
     if report.failure:
         print_line(f"scrapekit: error: {safe(report.failure)}")

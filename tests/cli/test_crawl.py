@@ -55,6 +55,19 @@ def test_by_default_items_go_to_a_file_that_is_called_after_the_job(project, sit
     assert record(project, job)["state"] == "finished"
 
 
+def test_a_crawl_without_items_says_how_to_look_for_them(project, site):
+    project.write("spiders/empty.py", """
+        from scrapekit import Spider
+
+        class Empty(Spider):
+            def parse(self, response):
+                yield from response.css("nothing")
+    """)  # fmt: skip
+    said = "\nno items: 'scrapekit parse URL --spider empty' shows what a callback makes of a page\n"
+    code, _, err = project.run("crawl", "empty", "-a", f"start_urls={site.url}")
+    assert (code, err.endswith(said)) == (0, True)
+
+
 def test_export_path_says_where_else(project, site):
     project.write("settings.yaml", "export: {path: 'here/{spider}.jsonl'}")
     assert crawl(project, site.url).code == 0

@@ -25,7 +25,7 @@ def waits():
         if request.path == "/robots.txt":
             return Reply(b"", 404)
         if request.path == "/1" and request.visit == 1:
-            return Reply(b"", 503, (("Retry-After", "1"),))
+            return Reply(b"", 503, (("Retry-After", "2"),))  # long enough to be shown on a busy machine
         return Reply(b"<a href=1>x</a><a href=2>x</a>" if request.path == "/" else b"<p>x</p>", headers=HTML)
 
     with serve(app) as server:
