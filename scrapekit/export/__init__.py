@@ -1,6 +1,7 @@
 """Items to files and tables: outputs that hold what was committed, so that no crash tears or doubles an item."""
 
 from scrapekit.export.formats import Options, format_of
+from scrapekit.export.manifest import manifest_of
 from scrapekit.export.opener import is_table, scheme_of
 from scrapekit.export.output import check_kinds, open_output, resume_output
 from scrapekit.export.parts import Limits
@@ -24,6 +25,7 @@ __all__ = [
     "groups_intact",
     "is_routed",
     "is_table",
+    "manifest_of",
     "open_output",
     "part_path",
     "parts_intact",

@@ -80,10 +80,11 @@ class Manifest(Struct, kw_only=True):
         return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
 
 
-def manifest_of(path: Path) -> Path:
-    """The manifest of the parts of ``path``: ``books.manifest.json`` for ``books-{part}.csv.gz``. Pure."""
-    name = Path(re.sub(r"[-_.]?\{part\}", "", path.name))
+def manifest_of(target: str) -> str:
+    """The manifest of the parts of a path or URL: ``a/books.manifest.json`` for ``a/books-{part}.csv.gz``. Pure."""
+    folder, slash, last = target.rpartition("/")
+    name = Path(re.sub(r"[-_.]?\{part\}", "", last))
     if name.suffix.lower() in _PACKED:
         name = name.with_suffix("")
     stem = "" if name.name.startswith(".") and name.name.count(".") == 1 else name.stem
-    return path.with_name(f"{stem}.manifest.json" if stem else "manifest.json")
+    return f"{folder}{slash}{stem}.manifest.json" if stem else f"{folder}{slash}manifest.json"

@@ -8,7 +8,6 @@ is committed, so whatever the manifest lists is final. A kill between these is m
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from scrapekit.errors import ExportError, OutputError, OutputMismatch
@@ -135,9 +134,7 @@ class PartedFiles:
 
     def find(self, pattern: str) -> list[str]:
         """Parts and manifests."""
-        where, slash, name = pattern.rpartition("/")
-        manifest = f"{where}{slash}{manifest_of(Path(name)).name}"
-        return [*self._opener.find(pattern.replace(PART, "*")), *self._opener.find(manifest)]
+        return [*self._opener.find(pattern.replace(PART, "*")), *self._opener.find(manifest_of(pattern))]
 
 
 class PartedSink:

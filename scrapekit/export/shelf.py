@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from scrapekit.errors import OutputError
+from scrapekit.errors import OutputError, OutputMismatch
 from scrapekit.export.linefile import make_folder
 from scrapekit.export.manifest import Manifest, Measure, manifest_of, measured
 from scrapekit.export.opener import Opener, Terms
@@ -92,10 +92,10 @@ class Shelf:
     def __init__(self, target: str, folder: Folder, opener: Opener, terms: Terms) -> None:
         self.target = target
         self.folder = folder
-        self._where, self._slash, self._name = target.rpartition("/")
-        self._manifest = manifest_of(Path(self._name)).name
-        self.manifest = f"{self._where}{self._slash}{self._manifest}"
+        self.manifest = manifest_of(target)
         """Its path or URL, for messages."""
+        self._name = target.rpartition("/")[2]
+        self._manifest = self.manifest.rpartition("/")[2]
         self._opener = opener
         self._terms = terms
         before, after = map(re.escape, self._name.split(PART, 1))
@@ -111,9 +111,17 @@ class Shelf:
         return {int(match[1]): name for match, name in found if match}
 
     def listed(self) -> Manifest | None:
-        """The manifest that is there; None where none is. Raises OutputMismatch where what is there is none."""
+        """The manifest that is there; None where none is. Raises OutputMismatch where what is there is not of these."""
         data = self.folder.read(self._manifest)
-        return None if data is None else Manifest.decoded(data, self.manifest)
+        if data is None:
+            return None
+        manifest = Manifest.decoded(data, self.manifest)
+        strange = [part.file for part in manifest.parts if not self._is_part(part.file)]
+        if strange:
+            raise OutputMismatch(
+                f"{self.manifest}: lists {strange[0]}, which is no part of {self.target}: take another name"
+            )
+        return manifest
 
     def list(self, manifest: Manifest) -> None:
         """Put it in the place of the old one."""

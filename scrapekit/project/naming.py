@@ -11,7 +11,7 @@ from itertools import takewhile
 from msgspec.structs import replace
 
 from scrapekit.errors import OutputError
-from scrapekit.export.routes import Filter
+from scrapekit.export import Filter, manifest_of
 from scrapekit.settings import OutputSettings, PartsSettings, path_template
 
 _PACKED, _SUFFIX = re.compile(r"\.(?:gz|zst)$", re.IGNORECASE), re.compile(r"\.[A-Za-z0-9]+$")
@@ -42,6 +42,10 @@ def outputs_of(
             values = {"job": job, "date": f"{now:%Y-%m-%d}", "time": f"{now:%H%M%S}", "spider": names[0]}
             kept = () if len(names) == len(spiders) else tuple(names)
             found.append(replace(output, path=_parted(_filled(output.path, values), output.parts), spider=kept))
+    manifests: dict[str, str] = {}
+    for path in (output.path for output in found if output.parts != PartsSettings()):
+        if (other := manifests.setdefault(manifest_of(path), path)) != path:
+            raise OutputError(f"{path}: its parts would be listed in {manifest_of(path)}, as those of {other} are")
     if not found:
         raise OutputError(f"no output takes the items of {', '.join(spiders)}: see the key spider of each")
     return found

@@ -377,3 +377,11 @@ def test_parts_that_can_not_be_are_an_error(project, site, path, parts, said):
     ended = crawl(project, site.url)
     assert ended.code == 2
     assert said in ended.err
+
+
+def test_two_outputs_can_not_share_a_manifest(project, site):
+    project.write("settings.yaml", "export: {parts: {items: 4}, outputs: [{path: a.jsonl}, {path: a.csv}]}\n")
+    ended = crawl(project, site.url)
+    assert ended.code == 2
+    assert "a-{part}.csv: its parts would be listed in a.manifest.json, as those of a-{part}.jsonl are" in ended.err
+    assert not project.jobs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+from contextlib import closing
 from hashlib import sha256
 
 import pytest
@@ -194,6 +195,14 @@ def test_what_the_parts_may_not_be_put_to_is_refused(tmp_path):
             open_output(target, parts=THREE)
 
 
+def test_parts_of_one_name_in_two_formats_do_not_share_a_manifest(tmp_path):
+    with closing(opened(tmp_path, "out-{part}.jsonl")) as sink:
+        commit(sink, 1, 2, 3, 4)
+    for options in ({}, {"overwrite": True}):
+        with pytest.raises(OutputMismatch, match="lists out-00001.jsonl, which is no part of .*: take another name"):
+            opened(tmp_path, "out-{part}.csv", **options)
+
+
 def test_a_manifest_that_can_not_be_written_ends_the_crawl(tmp_path):
     folder = tmp_path / "out"
     sink = opened(folder, "out-{part}.jsonl", parents=True)
@@ -222,4 +231,5 @@ def test_each_commit_survives_the_machine_where_that_is_asked_for(tmp_path):
     ],
 )
 def test_the_manifest_is_called_after_its_parts(tmp_path, path, name):
-    assert manifest_of(tmp_path / path) == tmp_path / name
+    assert manifest_of(path) == name
+    assert manifest_of(f"s3://{tmp_path}/{path}") == f"s3://{tmp_path}/{name}"
