@@ -172,15 +172,15 @@ class Outputs:
 
     def write_rejected(self) -> str:
         """Write the items that were rejected in all runs; the path of the file, empty where there is none."""
-        job = self._job
-        if job is not None:
-            path: Path | None = job.rejected_path
-        else:
-            path = rejected_beside(file_name(self._outputs[0].path, "items", "1")) if self._outputs else None
-        append = job is None and any(not output.overwrite for output in self._outputs[:1])
-        if path is None or not write_rejected(path, self._frontier.rejected(), append=append):
-            return ""
-        return str(path)
+        places = (
+            [(self._job.rejected_path, False)]
+            if self._job is not None
+            else [(rejected_beside(file_name(each.path, "items", "1")), not each.overwrite) for each in self._outputs]
+        )
+        for path, append in places:
+            if path is not None:
+                return str(path) if write_rejected(path, self._frontier.rejected(), append=append) else ""
+        return ""
 
 
 def formed_as(

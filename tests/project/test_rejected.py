@@ -59,6 +59,14 @@ def test_a_rejected_item_is_in_a_file_beside_the_output(url, tmp_path):
     assert not beside.exists()
 
 
+def test_of_several_outputs_it_is_the_first_file_that_has_one_beside_it(url, tmp_path):
+    table, output = f"sqlite:///{tmp_path}/items.db", tmp_path / "books.csv"
+    report = scrapekit.run(Books, start_urls=[url], output=[table, output])
+    assert report.rejected == str(tmp_path / "books.rejected.jsonl")
+    assert len(lines(tmp_path / "books.rejected.jsonl")) == 1
+    assert scrapekit.run(Books, start_urls=[url], output=table).rejected == ""
+
+
 def test_without_an_output_they_are_counted_and_logged(url, caplog):
     report = scrapekit.run(Books, start_urls=[url])
     assert report.rejected == ""
