@@ -15,6 +15,8 @@ from scrapekit.messages import Request
 from scrapekit.store import warc
 from scrapekit.store.archive import Archive, whole_length
 
+_Key = tuple[str, str, bytes, str]  # method, URL, body, visitor
+
 
 class Recording:
     """Writes down what the source answers, and what it fails of. Any thread.
@@ -77,7 +79,8 @@ class Recording:
 class Replaying:
     """Answers from an archive, and from nothing else. Any thread.
 
-    The first time that something is asked for it gives the first answer, then the second one, and the last for ever.
+    The first time that something is asked for it gives the first answer, then the second one, and the last for ever; of
+    what several sessions asked for, to each its own.
 
     Args:
         path: Of the archive.
@@ -92,13 +95,14 @@ class Replaying:
         self._path = path
         self._spool_above = spool_above
         self._spool_dir = spool_dir
-        self._offsets: defaultdict[tuple[str, str, bytes], list[tuple[int, int]]] = defaultdict(list)
+        self._offsets: defaultdict[_Key, list[tuple[int, int]]] = defaultdict(list)
         self._lock = Lock()  # guards the visits
-        self._visits: Counter[tuple[str, str, bytes]] = Counter()
+        self._visits: Counter[_Key] = Counter()
         try:
             with Path(path).open("rb") as file:
                 for found in warc.index(file, whole_length(path)):
-                    self._offsets[found.method, found.url, found.body].append((found.offset, found.content))
+                    key = found.method, found.url, found.body, found.visitor
+                    self._offsets[key].append((found.offset, found.content))
         except OSError as error:
             raise ArchiveError(f"{path}: can't be replayed: {error.strerror or error}") from error
         except warc.ArchiveLoadFailed as error:
@@ -115,13 +119,15 @@ class Replaying:
             NotRecorded: Nothing was.
             DownloadError: The failure that was recorded; or the answer is damaged.
         """
-        key = request.method, warc.public(request.url), request.body or b""
-        offsets = self._offsets.get(key)
-        if offsets is None:
+        asked = request.method, warc.public(request.url), request.body or b""
+        keys = ((*asked, visitor) for visitor in (warc.visitor_of(request.session), ""))  # others know no sessions
+        key = next((key for key in keys if key in self._offsets), None)
+        if key is None:
             raise NotRecorded(f"{self._path} has no answer to this {request.method}", request)
         with self._lock:
             visit = self._visits[key]
             self._visits[key] += 1
+        offsets = self._offsets[key]
         with Path(self._path).open("rb") as file:
             place = offsets[min(visit, len(offsets) - 1)]
             return warc.answer(file, place, request, self._spool_above, self._spool_dir)

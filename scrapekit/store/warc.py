@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from hashlib import blake2b
 from http.client import responses
 from io import BytesIO
 from tempfile import SpooledTemporaryFile
@@ -32,6 +33,7 @@ _IN_MEMORY = 8 * 2**20  # bytes of a compressed exchange
 _ORIGINAL = "X-Archive-Orig-"
 _FRAMING = frozenset({"content-encoding", "transfer-encoding", "content-length"})
 _FAILURE = "scrapekit-failure"
+_VISITOR = "Scrapekit-Session"
 COMPRESSED_AS_ONE = "warcio recompress"
 """What warcio says of an archive whose records are not compressed one by one."""
 _STATUS = re.compile(r"[1-9][0-9]{2}", re.ASCII).fullmatch
@@ -44,6 +46,7 @@ class Answered(NamedTuple):
         method: Of the request.
         url: Its URL, without user and password.
         body: Its body.
+        visitor: What :func:`visitor_of` says of its session.
         offset: Where the record of the answer begins.
         content: Where the record begins that has its body: the same, but for a revisit record.
     """
@@ -51,6 +54,7 @@ class Answered(NamedTuple):
     method: str
     url: str
     body: bytes
+    visitor: str
     offset: int
     content: int
 
@@ -88,7 +92,11 @@ def exchange(request: Request, sent: Mapping[str, str], answer: Reply | Download
         )
     body = request.body or b""
     asked = writer.create_warc_record(
-        uri, "request", *_payload(body), http_headers=_request_head(request, uri, sent), warc_headers_dict=headers
+        uri,
+        "request",
+        *_payload(body),
+        http_headers=_request_head(request, uri, sent),
+        warc_headers_dict=headers | ({_VISITOR: visitor} if (visitor := visitor_of(request.session)) else {}),
     )
     writer.write_request_response_pair(asked, record)
     buffer.seek(0)
@@ -103,7 +111,7 @@ def index(file: IO[bytes], end: int) -> Iterator[Answered]:
     """
     answers: list[tuple[str, str, str, int, int]] = []  # id, id of the request, URL, offsets
     contents: dict[str | None, int] = {}  # offsets of responses by their id, and by the digest of their body
-    requests: dict[str, tuple[str, bytes]] = {}  # by the id of the request, and by that of its response
+    requests: dict[str, tuple[str, bytes, str]] = {}  # by the id of the request, and by that of its response
     if not file.read(5).startswith((b"WARC/", b"\x1f\x8b")):  # warcio would try, and talk about it on stderr
         raise ArchiveLoadFailed("neither WARC nor gzip")
     file.seek(0)
@@ -114,7 +122,8 @@ def index(file: IO[bytes], end: int) -> Iterator[Answered]:
         failed = kind == "metadata" and record.raw_stream.read(len(_FAILURE)) == _FAILURE.encode()
         asked = None
         if kind == "request" and record.http_headers is not None:
-            asked = record.http_headers.protocol.upper(), record.raw_stream.read()
+            visitor = record.rec_headers.get(_VISITOR) or ""
+            asked = record.http_headers.protocol.upper(), record.raw_stream.read(), visitor
         offset = records.get_record_offset()
         if asked is not None:
             requests[name] = asked
@@ -136,8 +145,8 @@ def index(file: IO[bytes], end: int) -> Iterator[Answered]:
             url = public(address(uri).url)
         except RequestInvalid:  # such as that of a DNS record
             continue
-        method, body = requests.get(name) or requests.get(partner) or ("GET", b"")
-        yield Answered(method, url, body, offset, content)
+        method, body, visitor = requests.get(name) or requests.get(partner) or ("GET", b"", "")
+        yield Answered(method, url, body, visitor, offset, content)
 
 
 def _readable(records: Any, name: str) -> Iterator[Any]:
@@ -199,6 +208,11 @@ def answer(file: IO[bytes], place: tuple[int, int], request: Request, spool_abov
     return Reply(request.url, int(head.get_statuscode()), _original(head.headers), body, 0.0, flags)
 
 
+def visitor_of(session: str) -> str:
+    """A digest of a session's name, which may be that of an account; none for the session without a name."""
+    return blake2b(session.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest() if session else ""
+
+
 def public(url: str) -> str:
     """A URL without user and password."""
     scheme, _, rest = url.partition("://")
@@ -256,4 +270,4 @@ def _original(headers: list[tuple[str, str]]) -> HTTPHeaderDict:
     return kept
 
 
-__all__ = ["COMPRESSED_AS_ONE", "ArchiveLoadFailed", "answer", "exchange", "index", "info", "public"]
+__all__ = ["COMPRESSED_AS_ONE", "ArchiveLoadFailed", "answer", "exchange", "index", "info", "public", "visitor_of"]

@@ -1,5 +1,6 @@
 """Whole crawls: recorded over real sockets, killed in the middle, and replayed without any."""
 
+import gzip
 import json
 import os
 import re
@@ -195,3 +196,31 @@ def test_the_library_records_and_replays_through_a_cache(folder):
         run(archive={"record": "x.warc.gz"})
     with pytest.raises(SettingsError):
         run(archive={"replay": 3})
+
+
+class Visitors(scrapekit.Spider):
+    """One page, as each of several visitors sees it."""
+
+    url, names = "", "abcdefgh"
+
+    def start(self):
+        for name in self.names:
+            yield scrapekit.Request(f"{self.url}/", session=name, cookies={"who": name})
+
+    def parse(self, response):
+        yield {response.request.session: response.text}
+
+
+def test_each_session_finds_its_own_answer_again_whatever_the_order(tmp_path):
+    archive = str(tmp_path / "x.warc.gz")
+    off = {"robots": {"obey": False}}
+    with serve(lambda view: Reply(view.headers.get("cookie", "").encode())) as site:
+        url = site.url
+        list(scrapekit.crawl(Visitors, url=url, settings={**off, "archive": {"record": archive}}))
+    replay = {**off, "archive": {"replay": archive}}
+    for names in ("hgfedcba", "e"):
+        again = list(scrapekit.crawl(Visitors, url=url, names=names, settings=replay))
+        assert sorted(map(str, again)) == sorted(str({name: f"who={name}"}) for name in names)
+    with pytest.raises(scrapekit.errors.CrawlFailed, match="NotRecorded"):
+        list(scrapekit.crawl(Visitors, url=url, names="z", settings=replay))
+    assert b"Scrapekit-Session: a\r" not in gzip.decompress(Path(archive).read_bytes())
