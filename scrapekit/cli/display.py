@@ -176,6 +176,7 @@ def _details(snapshot: Snapshot) -> list[str]:
         *(f"{status}: {count:,}" for status, count in sorted(snapshot.statuses.items())),
         *(f"{kind}: {tally.count:,}" for kind, tally in [*snapshot.errors.items(), *snapshot.skipped.items()]),
         *([f"duplicates: {snapshot.duplicates:,}"] if snapshot.duplicates else []),
+        *(f"items of {spider}: {count:,}" for spider, count in snapshot.items_of.items()),
     ]
 
 

@@ -101,10 +101,11 @@ def test_verbose_says_more():
         latency.add(0.15)
     tally = Tally(3, "http://a.test/", "no")
     facts = {"latency": latency, "bytes": 12_345_678, "statuses": {404: 2, 200: 1100}, "duplicates": 7}
+    facts["items_of"] = {"books": 1100, "quotes": 9}
     shown = lines(look=Look(200, 30, verbose=True), errors={"DNSError": tally}, skipped={"OffSite": tally}, **facts)
     assert shown[3] == (
         "half within 0.15 s  95 % within 0.2 s  99 % within 0.2 s  12.3 MB  200: 1,100  404: 2  "
-        "DNSError: 3  OffSite: 3  duplicates: 7"
+        "DNSError: 3  OffSite: 3  duplicates: 7  items of books: 1,100  items of quotes: 9"
     )
     hosts = tuple(host(f"{n}.test") for n in range(9))
     assert len(lines(look=Look(200, 30, verbose=True), hosts=hosts)) == 4 + 9
