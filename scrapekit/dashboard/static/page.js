@@ -486,6 +486,7 @@ async function lost() {
     return; // it has ended and said so; if it is started again, this page goes on with it
   }
   const answer = await fetch(events, { method: "HEAD" }).catch(() => null); // why? EventSource does not say
+  if (source.readyState === EventSource.OPEN) return; // it is back already
   if (answer && !answer.ok) notice(await (await fetch(events)).text(), true);
   else notice(answer ? "" : "No connection: the crawl has ended without a word, or can't be reached. Trying again.", !answer);
   now.phase = ""; // so that it is said how it stands as soon as that is known
