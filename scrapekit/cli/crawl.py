@@ -205,6 +205,7 @@ def _run(order: Order, lineup: Lineup, settings: Settings, job: Job, jobs: Jobs,
     session["json"] = voice.is_json
     opened = False
     try:
+        reports.keep_off([*record.paths, *([settings.log.file] if settings.log.file else [])])
         if "-" in record.paths and sys.stdout is None:
             raise OutputError("the output is stdout, which is closed")
         with ExitStack() as shown, ExitStack() as stack:

@@ -64,7 +64,9 @@ def show_command(job: str | None, reports: tuple[str, ...]) -> None:
     folder = jobs.folder(job)
     record = Record.read(folder)
     state = jobs.state(job, record)
-    Reports(reports).write(folder, record, state)
+    files = Reports(reports)
+    files.keep_off(record.paths)
+    files.write(folder, record, state)
     with Ledger(folder) as ledger:
         counts, failures = ledger.counts(), ledger.failures()
     size = sum(path.stat().st_size for path in folder.iterdir())

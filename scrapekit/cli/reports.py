@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from os.path import realpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,13 @@ class Reports:
                 _part(path).unlink()
             except OSError as error:
                 raise OutputError(f"--report {path}: can't be written: {error.strerror}") from error
+
+    def keep_off(self, taken: Iterable[str]) -> None:
+        """Raise OutputError where one is a file that the items or the log of the same crawl go to."""
+        places = set(map(realpath, taken))  # which, unlike Path.resolve(), takes links that lead in circles
+        for path in self._paths:
+            if realpath(path) in places:
+                raise OutputError(f"--report {path}: the items or the log go there: take another name")
 
     def write(
         self,

@@ -202,6 +202,17 @@ def test_a_path_that_cannot_be_is_found_before_the_crawl_starts(project, site, p
     assert not (project.folder / ".scrapekit").exists()
 
 
+def test_a_report_overwrites_neither_items_nor_log(project, site):
+    said = "scrapekit: error: --report a.json: the items or the log go there: take another name\n"
+    assert crawled(project, site, "-o", "other.jsonl", "-o", "./a.json", "--report", "a.json") == (2, "", said)
+    assert crawled(project, site, "--log-file", "a.json", "--report", "a.json") == (2, "", said)
+    assert list((project.folder / ".scrapekit" / "jobs").iterdir()) == []
+    assert project.run("crawl", "pages", "-a", f"url={site.url}", "-O", "a.json", "-q").code == 0
+    items = (project.folder / "a.json").read_bytes()
+    assert project.run("jobs", "show", "--report", "a.json") == (2, "", said)
+    assert (project.folder / "a.json").read_bytes() == items
+
+
 def test_a_report_replaces_an_older_one_as_a_whole_or_leaves_it(project, site, monkeypatch, tmp_path):
     assert crawled(project, site, "--report", "a.json").code == 0
     old = (project.folder / "a.json").read_bytes()
