@@ -16,6 +16,7 @@ from scrapekit.cli.interrupts import Interrupts
 from scrapekit.cli.live import Live, print_line
 from scrapekit.cli.options import load_settings, override_option, parse_arguments, settings_option
 from scrapekit.cli.order import Order
+from scrapekit.cli.page import fix_of
 from scrapekit.cli.report import report_text
 from scrapekit.cli.reports import Reports
 from scrapekit.cli.ui import dashboard_of, show_crawl
@@ -305,5 +306,8 @@ def _tell(report: CrawlReport, again: str, *, quiet: bool) -> None:
     state = _state(report)
     if report.failure:
         print_line(f"scrapekit: error: {safe(report.failure)}")
+        kinds = {**report.stats.errors, **report.stats.skipped}
+        if not report.pages and kinds and (fix := fix_of(max(kinds, key=lambda kind: kinds[kind].count))):
+            print_line(fix)
     if state in {"interrupted", "failed"} or (state == "stopped" and not quiet):
         print_line(again + _RAISE.get(report.reason, ""))

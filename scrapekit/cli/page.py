@@ -63,14 +63,22 @@ def get(url: Any, settings: Settings) -> Response:
         (result,) = fetch_watched(url, settings, lambda crawl: watch(lambda: crawl.engine.snapshot))
     if isinstance(result, Failed):
         failure = request_error(result.error)(f"{result.url}: {result.message}", result.request)
-        if result.error in _FIXES:
-            failure.add_note(_FIXES[result.error])
+        if fix := fix_of(result.error):
+            failure.add_note(fix)
         raise failure
     if result.status >= 400:
         print_line(f"{safe(result.url)}: status {result.status}")
-        if result.status in _STATUSES:
-            print_line(_STATUSES[result.status])
+        if refused := _STATUSES.get(result.status):
+            print_line(refused)
     return result
+
+
+def fix_of(kind: str) -> str:
+    """What to do about a kind of error, ``DNSError`` or ``StatusError 403``; empty where nothing is known. Pure."""
+    name, _, status = kind.partition(" ")
+    if status and not (status in {"408", "429"} or status >= "500"):
+        return _STATUSES.get(int(status), "")
+    return _FIXES.get(name, "")
 
 
 @contextmanager

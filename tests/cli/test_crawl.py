@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from scrapekit import project as project_module
+from scrapekit.cli.page import fix_of
 from scrapekit.cli.voice import _console
 from scrapekit.errors import CrawlFailed, ExportError, FleetError, FrontierError
 from scrapekit.export import lines
@@ -188,10 +189,26 @@ def test_nothing_fetched_is_a_failure(project):
     assert code == 1
     assert "\npages failed\n" in err
     assert "\nscrapekit: error: nothing was fetched: ConnectError: " in err
+    assert err.splitlines()[-1].startswith("is it up, and the port right? ")
     assert "to go on" not in err
     code, _, err = crawl(project, url, "-s", "retry.times=0", "-q")
     assert code == 1
     assert "\nscrapekit: error: nothing was fetched: ConnectError: " in err
+
+
+@pytest.mark.parametrize(
+    ("kind", "fix"),
+    [
+        ("RobotsDenied", "if the site's owner lets you all the same: -s robots.obey=false"),
+        ("StatusError 503", "the site is in trouble, or wants fewer requests: try again later"),
+        ("StatusError 429", "the site is in trouble, or wants fewer requests: try again later"),
+        ("StatusError 401", "it wants a login: "),
+        ("StatusError 404", ""),
+        ("CallbackError", ""),
+    ],
+)
+def test_errors_that_have_a_fix_are_told_with_it(kind, fix):
+    assert fix_of(kind)[: len(fix) or None] == fix
 
 
 def test_start_requests_that_break_off_are_a_failure_that_can_be_resumed(project, site):
