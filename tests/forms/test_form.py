@@ -92,6 +92,7 @@ def test_each_control_submits_what_a_browser_would(html, expected):
         ("<input name=a value=1><input name=b value=2>", {"a": None}, [("b", "2")]),
         ("<textarea name=a>old</textarea>", {"a": "x\ny\rz"}, [("a", "x\r\ny\r\nz")]),
         ("<input type=file name=a>", {"a": ("photo.png", b"...")}, [("a", "photo.png")]),
+        ("<input type=file name=a><input type=file name=a>", {"a": [("x.png", b"")]}, [("a", "x.png"), ("a", "")]),
         ("<input type=hidden name=a value=0><input type=checkbox name=a value=1>", {"a": True}, [("a", "0"), ("a", "1")]),
         ("<input type=hidden name=a value=0><input type=checkbox name=a value=1>", {"a": False}, [("a", "0")]),
         ("<input type=hidden name=a value=0><input type=checkbox name=a value=1>", {"a": 1}, [("a", "0"), ("a", "1")]),
