@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NoReturn
 
 
 def main() -> NoReturn:
     """Run the command of this process. The commands are loaded here: worker processes load this module too."""
-    from scrapekit.cli import entry  # noqa: PLC0415
+    try:
+        from scrapekit.cli import entry  # noqa: PLC0415
 
-    entry()
+        entry()
+    except KeyboardInterrupt:  # while the commands were being loaded
+        if sys.stderr is not None:
+            sys.stderr.write("\nscrapekit: error: interrupted\n")
+        sys.exit(130)
 
 
 if __name__ == "__main__":

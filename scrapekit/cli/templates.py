@@ -35,7 +35,7 @@ class Quotes(Spider):
 '''
 
 TEST = '''\
-"""Tests of the spider quotes, without a network. Run them with: python -m pytest"""
+"""Tests of the spider quotes, without a network. Run them with: pip install pytest; python -m pytest"""
 
 from scrapekit import Request
 from scrapekit.testing import response

@@ -10,6 +10,7 @@ import threading
 
 import pytest
 
+from scrapekit.__main__ import main
 from scrapekit.cli import process
 
 BLOCKS = """
@@ -106,6 +107,21 @@ def test_the_exit_code_is_that_of_the_command(ends):
     ]  # fmt: skip
     assert ends(lambda: sys.exit(1)) == (1, False)
     assert ends(sys.exit) == (0, False)
+
+
+@pytest.mark.parametrize("stderr", [True, False], ids=["stderr", "none"])
+def test_ctrl_c_while_the_commands_are_loaded_is_an_interruption(monkeypatch, capsys, stderr):
+    def load():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("scrapekit.cli.entry", load)
+    if not stderr:
+        monkeypatch.setattr(sys, "stderr", None)
+    with pytest.raises(SystemExit) as end:
+        main()
+    monkeypatch.undo()
+    assert end.value.code == 130
+    assert capsys.readouterr().err == ("\nscrapekit: error: interrupted\n" if stderr else "")
 
 
 def test_a_bug_ends_with_1_and_pythons_own_traceback(ends, capsys):
