@@ -167,6 +167,9 @@ class _Select(Protocol):
 
 def _selecting(language: str, read: Callable[[Response, Any], str | None] | None) -> _Select:
     def select(query: str, /, *steps: Any) -> Any:
+        if not isinstance(query, str):
+            raise TypeError(f"a query must be text, not {query!r:.80}")
+
         def found(page: Response, at: Any) -> Iterable[Any]:
             for selector in getattr(at, language)(query):
                 if read is None:
@@ -220,7 +223,7 @@ def each(of: Any, /, *steps: Any) -> Any:
         of: A CSS selector; or a field whose query is meant: ``each(xpath("//td/text()"))``, ``each(link("li a"))``.
         steps: What each text goes through; or the Item that stands in each element.
     """
-    field = css(of, *steps) if isinstance(of, str) else copy.copy(of)
+    field = copy.copy(of) if isinstance(of, Field) else css(of, *steps)
     field._many = True
     return field
 

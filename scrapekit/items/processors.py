@@ -10,6 +10,7 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from math import isinf
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -39,9 +40,12 @@ def to_number(text: str) -> float:
     alone unless groups of three digits follow: ``"1.234"`` is 1.234, ``"1,234"`` is 1234, ``"1,5"`` is 1.5.
 
     Raises:
-        ValueError: There is no number.
+        ValueError: There is no number, or one too large for a float.
     """
-    return float(_number(text, ","))
+    number = float(_number(text, ","))
+    if isinf(number):  # which would be null in the output
+        raise ValueError("the number is too large")
+    return number
 
 
 def to_int(text: str) -> int:

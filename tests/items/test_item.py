@@ -220,6 +220,12 @@ def test_a_step_must_be_a_function():
         css("b::text", "strip")
 
 
+@pytest.mark.parametrize("make", [css, xpath, link, each])
+def test_a_query_must_be_text(make):
+    with pytest.raises(TypeError, match="a query must be text, not 5"):
+        make(5)
+
+
 def test_a_hidden_function_is_told_from_a_field():
     with pytest.raises(TypeError, match="a step must be a function"):
         css("b::text", css("i"))

@@ -54,6 +54,11 @@ def test_what_has_several_fractions_is_no_number():
         to_number("1.2.3")
 
 
+def test_what_no_float_holds_is_no_number():
+    with pytest.raises(ValueError, match="too large"):
+        to_number("9" * 400)
+
+
 def test_whole_numbers():
     assert to_int("In stock (1,022 available)") == 1022
     with pytest.raises(ValueError, match="2.5 is not a whole number"):
