@@ -34,7 +34,7 @@ from scrapekit.dashboard.trail import Seen, Trail
 from scrapekit.download import PoolStats
 from scrapekit.engine import Snapshot
 from scrapekit.errors import FrontierError
-from scrapekit.safe import masked
+from scrapekit.messages.reason import reason
 
 logger = logging.getLogger("scrapekit")
 
@@ -98,7 +98,7 @@ class Board:
 
     def end(self, phase: str, why: str = "") -> None:
         """It has come to its end: say so to all who watch, and wait a moment until they have heard it."""
-        self._ended = (phase, masked(why))
+        self._ended = (phase, reason(why))
         self._end.set()
         self._thread.join()
         self._feed.drain(_GOODBYE_SECONDS)

@@ -26,6 +26,7 @@ from scrapekit.dashboard.latest import written
 from scrapekit.dashboard.message import SAME, Answer, Question, Stream, event, text
 from scrapekit.dashboard.trail import Open, Trail
 from scrapekit.errors import FrontierError, JobNotFound
+from scrapekit.messages.reason import reason
 from scrapekit.project.job import Record
 from scrapekit.project.jobs import Jobs
 from scrapekit.project.ledger import Ledger
@@ -116,7 +117,7 @@ class Shelf:
         try:
             yield from self._frames(folder)
         except (FrontierError, JobNotFound) as error:  # of another version, damaged, or removed just now
-            yield event("gone", str(error))
+            yield event("gone", reason(error))
 
     def _frames(self, folder: Path) -> Generator[bytes, None, None]:
         before: Frame | None = None

@@ -13,6 +13,7 @@ from scrapekit.download import HostStats
 from scrapekit.engine import Stats, Tally
 from scrapekit.engine.latency import BOUNDS, Latency
 from scrapekit.errors import FrontierError
+from scrapekit.messages.reason import reason
 from scrapekit.project.job import Record
 from scrapekit.project.ledger import Course, HostTotal, Ledger, Slow
 from scrapekit.project.report import CrawlReport, Share
@@ -115,7 +116,7 @@ def summarise(
         spider=record.spider,
         job=folder.name,
         state=state,
-        failure=None if failure is None else masked(failure),
+        failure=None if failure is None else reason(failure),
         started=_time(datetime.fromisoformat(record.created)) if record.created else "",
         outputs=[masked(path) for path in record.paths],
         resume=f"scrapekit crawl {name} --resume {folder.name}" if unfinished else "",
@@ -129,10 +130,10 @@ def summarise(
             summary.hosts = ledger.host_totals(_MOST)
             summary.slowest = ledger.slowest(_MOST)
     except FrontierError as error:  # a broken disk must not keep the rest from being told
-        summary.failure = summary.failure or str(error)
+        summary.failure = summary.failure or reason(error)
     if report is not None:
         summary.reason = report.stopped_by or report.reason
-        summary.failure = None if report.failure is None else masked(report.failure)
+        summary.failure = None if report.failure is None else reason(report.failure)
         summary.seconds_now = report.elapsed
         total: Any = report.pool
         summary.connections = HostStats(**{name: getattr(total, name) for name in HostStats.__slots__})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sqlite3
 from html.parser import HTMLParser
@@ -256,9 +257,13 @@ def test_jobs_show_writes_the_report_of_a_job_of_any_state(project, site):
     Page((project.folder / "a.html").read_text())
 
 
-def test_a_state_that_cannot_be_read_is_said_in_the_report(tmp_path):
-    folder = tmp_path / "books-1"
-    folder.mkdir()
+@pytest.mark.parametrize("name", [b"books-1", b"books-\xff"], ids=["ascii", "no UTF-8"])
+def test_a_state_that_cannot_be_read_is_said_in_the_report(tmp_path, name):
+    folder = tmp_path / os.fsdecode(name) / "books-1"
+    try:
+        folder.mkdir(parents=True)
+    except OSError:
+        pytest.skip("names are UTF-8 here")
     (folder / "frontier.sqlite").write_bytes(b"no database" * 100)
     record = Record(spider="books")
     Reports([str(tmp_path / "a.json"), str(tmp_path / "a.html")]).write(folder, record, "failed")

@@ -100,14 +100,14 @@ def test_a_crawl_that_breaks_tells_the_page(crawl, site, monkeypatch):
         page.wait(lambda frame: frame["numbers"]["in_flight"])
 
         def full(*_):
-            raise ExportError("s3://me:secret@out.jsonl: No space left on device")
+            raise ExportError("s3://me:secret@\udcff.jsonl: No space left on device")
 
         monkeypatch.setattr(lines.FileSink, "append", full)
         with page.events() as events:
             site.go.set()
             *_, (_, last) = events
     assert crawling.code == 1
-    assert (last["phase"], last["why"]) == ("failed", "s3://***@out.jsonl: No space left on device")
+    assert (last["phase"], last["why"]) == ("failed", "s3://***@\ufffd.jsonl: No space left on device")
 
 
 def test_while_the_output_is_completed_the_page_says_so(crawl, site, monkeypatch):

@@ -150,6 +150,21 @@ def test_a_job_whose_ledger_cant_be_read_is_in_the_list(project, finished):
         assert (name, "can't be read" in why) == ("gone", True)
 
 
+def test_a_folder_whose_name_is_no_utf_8_can_be_told_of(project, finished):
+    folder = project / os.fsdecode(b"\xff")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("names are UTF-8 here")
+    (project / ".scrapekit").rename(folder / ".scrapekit")
+    (folder / ".scrapekit" / "jobs" / finished / "frontier.sqlite").write_bytes(b"x" * 4096)
+    with shelf(folder) as page:
+        name, why = first(page, f"/events?job={finished}")
+    assert (name, f"/\ufffd/.scrapekit/jobs/{finished}/frontier.sqlite: the job's state can't be read" in why) == (
+        "gone", True,
+    )  # fmt: skip
+
+
 def test_counters_that_cant_be_read_are_told_and_not_logged(project, finished, caplog):
     database = sqlite3.connect(project / ".scrapekit" / "jobs" / finished / "frontier.sqlite")
     with database:
