@@ -6,7 +6,7 @@ import codecs
 import logging
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from io import BufferedReader, TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ class ListSpider(Spider):
         if not self.file:
             raise SpiderError(f"spider {self.name!r} needs a list of URLs: -a file=urls.txt, or -a file=- for stdin")
         try:
-            with nullcontext(sys.stdin.buffer) if self.file == "-" else Path(self.file).open("rb") as file:
+            with _stdin() if self.file == "-" else Path(self.file).open("rb") as file:
                 yield from self._requests(file)
         except OSError as error:
             raise SpiderError(f"{self.file}: {error.strerror or error}: -a file= must be a list of URLs") from error
@@ -75,3 +75,11 @@ class ListSpider(Spider):
                 yield request
         finally:
             lines.detach()  # standard input stays open
+
+
+def _stdin() -> AbstractContextManager[Any]:
+    """Standard input, by a reader of our own: Python aborts when it ends while another thread waits in its own one."""
+    try:
+        return open(sys.stdin.fileno(), "rb", closefd=False)
+    except (OSError, ValueError):  # what stands in for it has no number
+        return nullcontext(sys.stdin.buffer)

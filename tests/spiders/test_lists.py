@@ -2,13 +2,17 @@
 
 import io
 import re
+import signal
+import subprocess
 import sys
+import threading
 
 import pytest
 
 import scrapekit
 from scrapekit.errors import SpiderError
 from scrapekit.spiders import ListSpider
+from scrapekit.testing import Reply, serve
 
 
 class Urls(ListSpider):
@@ -38,6 +42,27 @@ def test_standard_input_is_a_list_too(urls, crawl, monkeypatch, caplog):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(urls.read_bytes())))
     assert paths(crawl(Urls, file="-")) == ["/1", "/2", "/3"]
     assert any(message.startswith("stdin:5: left out") for message in caplog.messages)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_crawl_that_waits_for_standard_input_may_be_interrupted(site, tmp_path):
+    came = threading.Event()
+
+    def page(view):
+        came.set()
+        return Reply(b"<p>")
+
+    with serve(page) as server:
+        words = [sys.executable, "-m", "scrapekit", "crawl", f"{__file__}:Urls", "-a", "file=-", "-O", "x.jsonl"]
+        with subprocess.Popen(
+            words, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as crawl:
+            crawl.stdin.write(f"{server.url}/1\n")
+            crawl.stdin.flush()
+            assert came.wait(60)
+            crawl.send_signal(signal.SIGINT)
+            said = crawl.stdout.read()
+            assert crawl.wait(60) == 130, said
 
 
 @pytest.mark.parametrize("codec", ["utf-16", "utf-16-be"])
