@@ -89,7 +89,7 @@ class Crew:
 
     Raises:
         SpiderError: A member can't start, for instance because it can't import the spider; one line.
-        FleetError: None was ready in time.
+        FleetError: None was ready in time, or the system doesn't give so many.
     """
 
     def __init__(
@@ -187,9 +187,11 @@ class Crew:
                 if died is not None:
                     raise SpiderError(f"{self._one} ended before it could start ({died})") from died
                 raise FleetError(f"none of {size} {self._several} could be started in {self._patience:g} s")
-        except BaseException:
+        except BaseException as error:
             for member in recruits:
                 member.kill()
+            if isinstance(error, OSError):
+                raise FleetError(f"only {len(recruits)} of {size} {self._several} could be started: {error}") from error
             raise
         if late:
             logger.warning("%d of %d %s are not there yet: beginning without them", len(late), size, self._several)

@@ -202,7 +202,7 @@ def test_the_crawl_ends_when_patience_does():
 
 def test_what_can_not_be_spawned_leaves_nothing_behind():
     one = FakeMember()
-    with pytest.raises(OSError, match="no more processes"):
+    with pytest.raises(FleetError, match="^only 1 of 2 members could be started: no more processes$"):
         crew_of(one, OSError("no more processes"))
     assert one.killed
 
