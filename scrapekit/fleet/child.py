@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from threading import Thread
+from typing import NoReturn
 
 from scrapekit.download import Source
 from scrapekit.errors import ScrapekitError
@@ -54,10 +55,8 @@ def serve(pipe: Connection, workers: int, make: Callable[[], tuple[AnyWorker, So
         sender.start()
         while data := pipe.recv_bytes():
             hand_out(fleet, data)
-    except BaseException as error:  # noqa: BLE001  (the parent learns of it by our death, and gives the leases back)
-        if not isinstance(error, EOFError | OSError):  # then the parent is dead: nobody waits for what is under way
-            sys.stderr.write(safe_lines(traceback.format_exc()))
-        os._exit(1)
+    except BaseException as error:  # noqa: BLE001  (whatever it is, the parent must learn of it)
+        _die(error)
     downloader.close()
     fleet.close(CLOSE_SECONDS)
     outbox.put(None)
@@ -85,5 +84,12 @@ def _send(pipe: Connection, outbox: Outbox, downloader: Source) -> None:
     try:
         while batch := outbox.take(downloader.stats):
             pipe.send_bytes(batch)
-    except OSError:
-        os._exit(1)  # the parent is dead
+    except BaseException as error:  # noqa: BLE001  (as above)
+        _die(error)
+
+
+def _die(error: BaseException) -> NoReturn:
+    """End the process at once: by that the parent learns of it, and gives the leases back."""
+    if not isinstance(error, EOFError | OSError):  # then the parent is dead: nobody waits for what is under way
+        sys.stderr.write(safe_lines(traceback.format_exc()))
+    os._exit(1)

@@ -8,6 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from scrapekit.messages.reason import storable
+
 FACTS = ("event", "url", "host", "status", "error", "spider")
 """What a record may tell besides its message, as attributes given by ``extra=``: texts and numbers."""
 
@@ -47,13 +49,17 @@ class Forward(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Send one; one that can't be formatted is reported as the logging module does it."""
         try:
-            message = self.format(record).encode(errors="replace").decode()  # no lone surrogates
-            self._put(Logged(record.levelno, record.name, message, record.created, facts_of(record)))
+            name, message = storable(record.name), storable(self.format(record))
+            self._put(Logged(record.levelno, name, message, record.created, facts_of(record)))
         except Exception:  # noqa: BLE001  (the contract of logging handlers)
             self.handleError(record)
 
 
 def facts_of(record: logging.LogRecord) -> dict[str, str | int]:
-    """Those of :data:`FACTS` that a record tells. Pure."""
+    """Those of :data:`FACTS` that a record tells, fit to be sent: texts without lone surrogates, 64 bits. Pure."""
     found = {name: getattr(record, name, None) for name in FACTS}
-    return {name: value for name, value in found.items() if isinstance(value, str | int)}
+    return {name: _fit(value) for name, value in found.items() if isinstance(value, str | int)}
+
+
+def _fit(value: str | int) -> str | int:
+    return int(value) if isinstance(value, int) and value.bit_length() < 64 else storable(str(value))

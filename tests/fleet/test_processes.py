@@ -166,19 +166,22 @@ from scrapekit import Spider
 from scrapekit.download import PoolStats
 from scrapekit.fleet import child
 from scrapekit.testing import SimulatedWeb
+def bug(*_):
+    raise ValueError("http://user:hunter2@a.test/ \\x1b[31m")
 class Downloader:
     stats = PoolStats
-def bug(fleet, data):
-    raise ValueError("http://user:hunter2@a.test/ \\x1b[31m")
-child.hand_out = bug
+BUGGY
 ours, theirs = Pipe()
-ours.send_bytes(b"leases")
+if child.hand_out is bug:
+    ours.send_bytes(b"leases")
 child.serve(theirs, 1, lambda: (SimulatedWeb({}).worker(Spider()), Downloader()))
 """
 
 
-def test_a_bug_in_a_worker_process_is_told_without_passwords_and_escapes():
-    done = subprocess.run([sys.executable, "-c", A_CHILD_WITH_A_BUG], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("buggy", ["child.hand_out = bug", "Downloader.stats = bug"], ids=["reading", "sending"])
+def test_a_bug_in_a_worker_process_ends_it_and_is_told_without_passwords_and_escapes(buggy):
+    child = A_CHILD_WITH_A_BUG.replace("BUGGY", buggy)
+    done = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
     assert done.stderr.endswith("ValueError: http://***@a.test/ \\x1b[31m\n")
     assert "hunter2" not in done.stderr

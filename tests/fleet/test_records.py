@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 
 from scrapekit.download import PoolStats
 from scrapekit.fleet.records import Forward, Logged
@@ -32,9 +33,30 @@ def test_a_record_travels_beside_outcomes_and_is_said_where_it_arrives(caplog):
         assert decode_batch(encode((one, PoolStats(opened=1)))) == ([], PoolStats(opened=1))
     said = caplog.records[0]
     assert len(caplog.records) == 2
-    assert (said.name, said.levelname, said.getMessage()) == ("mine.own", "WARNING", "at http://a.test/ ?")
+    assert (said.name, said.levelname, said.getMessage()) == ("mine.own", "WARNING", "at http://a.test/ \ufffd")
     assert (said.url, said.status, hasattr(said, "host")) == ("http://a.test/", 404, False)
     assert said.created == one[0].created
+
+
+class Text(str):
+    """As those that lxml gives."""
+
+    __slots__ = ()
+
+
+def test_facts_of_any_kind_can_travel(caplog):
+    facts = {
+        "url": Text("http://a.test/"),
+        "host": "\ud800",
+        "status": HTTPStatus.GONE,
+        "error": 2**70,
+        "event": Text("\udcff"),
+    }
+    one = sent(record("m", **facts))
+    with caplog.at_level(logging.DEBUG):
+        assert decode_batch(encode((one, None))) == ([], None)
+    [said] = caplog.records
+    assert [getattr(said, name) for name in facts] == ["http://a.test/", "\ufffd", 410, str(2**70), "\ufffd"]
 
 
 def test_a_traceback_goes_with_its_record():
