@@ -34,4 +34,4 @@ def list_command() -> None:
     for name, file, said in rows:
         click.echo(f"{name:{names}}  {file:{files}}  {said}".rstrip())
     if not often:
-        raise SpiderNotFound(f"there are no spiders in {FOLDER}/")
+        raise SpiderNotFound(f"there are no spiders in {FOLDER}/: 'scrapekit new NAME URL' writes one")

@@ -228,8 +228,8 @@ class Jobs:
             if record.resumable and record.state != "stopped":
                 raise OutputError(
                     f"{output} is the output of job {job}, which broke off: go on with it (scrapekit crawl "
-                    f"{' '.join(record.names)} --resume {job}), overwrite the file with -O, or give that job up by "
-                    f"deleting {self._folder.relative_to(self._root) / job}"
+                    f"{' '.join(record.names)} --resume {job}), overwrite the file with -O, or give that job up "
+                    f"(scrapekit jobs rm {job})"
                 )
 
     def _claiming(self, output: str) -> Iterator[str]:

@@ -215,7 +215,7 @@ def _choice(name: str, known: Sequence[str]) -> str:
     from difflib import get_close_matches  # noqa: PLC0415  (for a typing mistake only)
 
     if not known:
-        return ", which has no spiders"
+        return ", which has no spiders: 'scrapekit new NAME URL' writes one"
     near = get_close_matches(name, known, 1)
     return (f": did you mean {near[0]!r}? There are " if near else "; there are ") + ", ".join(known)
 

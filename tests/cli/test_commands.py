@@ -43,10 +43,17 @@ def test_list_shows_names_of_files_that_are_not_utf_8(project):
 def test_list_without_spiders_is_an_error(project):
     (project.folder / "spiders/pages.py").write_text("1 / 0")
     code, out, err = project.run("list")
-    assert (code, err) == (2, "scrapekit: error: there are no spiders in spiders/\n")
+    assert (code, err) == (
+        2,
+        "scrapekit: error: there are no spiders in spiders/: 'scrapekit new NAME URL' writes one\n",
+    )
     assert out.startswith("!  spiders/pages.py")
     (project.folder / "spiders/pages.py").unlink()
-    assert project.run("list") == (2, "", "scrapekit: error: there are no spiders in spiders/\n")
+    assert project.run("list") == (
+        2,
+        "",
+        "scrapekit: error: there are no spiders in spiders/: 'scrapekit new NAME URL' writes one\n",
+    )
     (project.folder / "spiders").rmdir()
     assert project.run("list").err == (
         f"scrapekit: error: there is no folder 'spiders' in {project.folder}: 'scrapekit init' starts a project\n"

@@ -252,7 +252,7 @@ def test_the_output_of_a_job_that_broke_off_is_not_appended_to(jobs, tmp_path, s
         create(jobs, output="link.jsonl")
     assert str(error.value) == (
         f"link.jsonl is the output of job {job}, which broke off: go on with it (scrapekit crawl quotes --resume {job}), "
-        f"overwrite the file with -O, or give that job up by deleting .scrapekit/jobs/{job}"
+        f"overwrite the file with -O, or give that job up (scrapekit jobs rm {job})"
     )
 
 

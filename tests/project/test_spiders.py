@@ -175,7 +175,8 @@ def test_a_folder_within_a_project_says_where_that_is(project, monkeypatch):
 
 
 def test_a_project_without_spiders_says_so(project):
-    assert refusal("quotes", SpiderNotFound) == "there is no spider 'quotes' in spiders/, which has no spiders"
+    said = "there is no spider 'quotes' in spiders/, which has no spiders: 'scrapekit new NAME URL' writes one"
+    assert refusal("quotes", SpiderNotFound) == said
     (project / "spiders").rmdir()
     assert (
         refusal("quotes", SpiderNotFound)
