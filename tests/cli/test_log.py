@@ -103,6 +103,14 @@ def test_a_log_file_that_cannot_be_opened_is_said_in_one_line_before_anything_be
     assert project.jobs == []
 
 
+def test_items_and_log_are_not_mixed_in_one_file(project, site):
+    run = ("crawl", "pages", "-a", f"url={site.url}", "-q")
+    code, _, err = project.run(*run, "-O", "./a.jsonl", "--log-file", "a.jsonl")
+    assert (code, err) == (2, "scrapekit: error: the log file a.jsonl is where items go: take another name for it\n")
+    assert not (project.folder / "a.jsonl").exists()
+    assert project.run(*run, "-O", os.devnull, "--log-file", os.devnull).code == 0
+
+
 def test_a_log_file_needs_a_name(project):
     code, _, err = project.run("crawl", "pages", "--log-file", "")
     assert code == 2
