@@ -182,7 +182,11 @@ class PartedSink:
                 self._sink.append(share)
                 self._sealed.append((Segment(number, items, size, first), self._sink))
                 share, number, items, size, first = [], number + 1, 0, 0, first + items
-                self._segment, self._sink = Segment(number, first=first), self._shelf.open(number)
+                try:
+                    sink = self._shelf.open(number)
+                except OutputError as error:  # what was there at the start is gone
+                    raise ExportError(str(error)) from error
+                self._segment, self._sink = Segment(number, first=first), sink
             share.append(line)
             items += 1
             size += len(line) + 1

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from scrapekit.errors import ExportError
+from scrapekit.errors import ExportError, OutputError
 from scrapekit.export.routes import ways
 from scrapekit.export.sink import Sink, Waiting
 
@@ -144,7 +144,10 @@ class Tee:
                     "own: say which it is to have with items, or leave {item} out of its path"
                 )
             assert self._opened is not None
-            sink = self._sinks[key] = self._opened(number, kind)
+            try:
+                sink = self._sinks[key] = self._opened(number, kind)
+            except OutputError as error:  # what was there at the start is gone
+                raise ExportError(str(error)) from error
             self._items[key] = 0
         return sink
 

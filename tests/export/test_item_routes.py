@@ -107,6 +107,13 @@ def test_lines_go_where_their_routes_lead_in_their_order(tmp_path):
     assert files[0, ""].read_bytes() == b"1\n4\n"
 
 
+def test_a_kind_whose_file_can_not_be_made_any_more_ends_the_crawl(tmp_path):
+    tee = Tee({}, routed=True, opened=lambda number, kind: open_output(tmp_path / "gone" / kind))
+    with pytest.raises(ExportError, match="the folder .*gone does not exist"):
+        tee.append([b"1"], ["0:K"])
+    tee.close()
+
+
 def test_too_many_kinds_are_an_error(tmp_path):
     tee = Tee({}, routed=True, opened=lambda number, kind: open_output(tmp_path / kind))
     tee.append([b"1"] * MOST_KINDS, [f"0:K{number}" for number in range(MOST_KINDS)])

@@ -195,6 +195,21 @@ def test_what_the_parts_may_not_be_put_to_is_refused(tmp_path):
             open_output(target, parts=THREE)
 
 
+def test_a_part_that_can_not_be_begun_any_more_ends_the_crawl(tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    with closing(opened(folder, "out-{part}.jsonl")) as sink:
+        position = commit(sink, 1, 2)
+        folder.rename(tmp_path / "away")
+        with pytest.raises(ExportError, match="out-00002.jsonl: the folder .*out does not exist"):
+            sink.append(lines(3, 4, 5))
+    (tmp_path / "away").rename(folder)
+    with closing(resumed(folder, "out-{part}.jsonl", position)) as again:
+        commit(again, 3, 4, 5)
+        again.finish()
+    assert parts(folder) == [[1, 2, 3], [4, 5]]
+
+
 def test_parts_of_one_name_in_two_formats_do_not_share_a_manifest(tmp_path):
     with closing(opened(tmp_path, "out-{part}.jsonl")) as sink:
         commit(sink, 1, 2, 3, 4)
