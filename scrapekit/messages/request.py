@@ -218,8 +218,8 @@ def _check_rare(request: Request) -> None:
         if not isinstance(value, (int, float)) or not 0 <= value < 1e9 or (value == 0 and name == "timeout"):
             raise RequestInvalid(f"{name} must be a number of seconds, not {value!r} (request to {request.url})")
     statuses: Any = request.handle_statuses
-    if not isinstance(statuses, Iterable) or not all(type(status) is int for status in statuses):
-        raise RequestInvalid(f"handle_statuses must be whole numbers, not {statuses!r} (request to {request.url})")
+    if not isinstance(statuses, Iterable) or not all(type(status) is int and 0 < status < 1000 for status in statuses):
+        raise RequestInvalid(f"handle_statuses must be HTTP statuses, not {statuses!r} (request to {request.url})")
     force_setattr(request, "handle_statuses", tuple(statuses))
     cookies: Any = request.cookies
     if not isinstance(cookies, Mapping) or not all(_is_cookie(name, value) for name, value in cookies.items()):

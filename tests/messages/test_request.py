@@ -241,10 +241,11 @@ def test_headers_are_text():
         ({"session": None}, "session and proxy must be text"),
         ({"session": 0}, "session and proxy must be text"),
         ({"proxy": 3128}, "session and proxy must be text"),
-        ({"handle_statuses": 404}, "handle_statuses must be whole numbers"),
-        ({"handle_statuses": "404"}, "handle_statuses must be whole numbers"),
-        ({"handle_statuses": None}, "handle_statuses must be whole numbers"),
-        ({"handle_statuses": ["404"]}, "handle_statuses must be whole numbers"),
+        ({"handle_statuses": 404}, "handle_statuses must be HTTP statuses"),
+        ({"handle_statuses": "404"}, "handle_statuses must be HTTP statuses"),
+        ({"handle_statuses": None}, "handle_statuses must be HTTP statuses"),
+        ({"handle_statuses": ["404"]}, "handle_statuses must be HTTP statuses"),
+        ({"handle_statuses": [404, 2**70]}, "handle_statuses must be HTTP statuses"),
     ],
 )  # fmt: skip
 def test_a_wrong_argument_is_refused_in_one_line_that_names_the_url(arguments, message):
