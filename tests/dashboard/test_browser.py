@@ -390,6 +390,8 @@ def test_the_jobs_of_a_folder_and_the_page_of_one(project, site, tab, scheme):
         tab.wait_for_text("#notice", "finished. 40 pages")
         tab.open(f"{server.url()}jobs/nothing")
         tab.wait_for_text("#notice", "there is no job 'nothing'; there are: ")
+        tab.open(f"{server.url()}jobs/%zz")
+        tab.wait_for_text("#notice", "there is no job '%zz'; there are: ")
     finally:
         shelf.close()
         server.close()

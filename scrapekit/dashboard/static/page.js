@@ -8,7 +8,15 @@ const short = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const FINAL = new Set(["finished", "failed", "stopped", "interrupted", "killed", "replaced"]);
 const WINDOW = 600; // points that a chart holds
 const LONGEST = 240; // characters of a URL or a message in a table
-const job = location.pathname.startsWith("/jobs/") ? decodeURIComponent(location.pathname.slice(6)) : "";
+const job = location.pathname.startsWith("/jobs/") ? decoded(location.pathname.slice(6)) : "";
+
+function decoded(path) {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path; // %zz is no encoding of anything
+  }
+}
 
 // Elements
 
