@@ -51,8 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(session, code, str(error), type(error).__name__, *notes)
     except OSError as error:
         *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-        # What rich writes to stderr, it writes in a thread of its own.
-        if frame.f_code is not click.echo.__code__ and frame.f_globals["__name__"] != "rich.console":
+        if frame.f_code is not click.echo.__code__:
             raise
         return _failed(session, 1, f"stdout can't be written: {error.strerror}", type(error).__name__)
     except click.Abort as error:

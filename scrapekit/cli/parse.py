@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ import click
 from scrapekit.cli.live import print_line
 from scrapekit.cli.options import load_settings, override_option, parse_arguments, settings_option
 from scrapekit.cli.page import as_seen_by, code_of, get
+from scrapekit.cli.voice import is_terminal
 from scrapekit.cli.words import SpiderName
 from scrapekit.safe import safe, safe_lines
 
@@ -86,7 +89,9 @@ def _show(yielded: Yielded) -> None:
     """Items and requests as tables, then a line on whatever else became of them."""
     from rich.console import Console
 
-    console = Console(highlight=False, markup=False, emoji=False)
+    written = StringIO()  # to be echoed by click, who knows what a stdout takes, and whose errors are said to be its
+    terminal = is_terminal(sys.stdout) or None
+    console = Console(file=written, force_terminal=terminal, highlight=False, markup=False, emoji=False)
     items: list[dict[str, Any]] = [json.loads(item) for item in yielded.items]
     columns = list(dict.fromkeys(column for item in items for column in item))
     cells = [[_cell(item[column]) if column in item else "" for column in columns] for item in items]
@@ -103,6 +108,7 @@ def _show(yielded: Yielded) -> None:
         console.print(f"{count} dropped by a pipeline: {safe(reason)}")
     if yielded.stop:
         console.print(f"StopCrawl: {safe(yielded.stop)}")
+    click.echo(written.getvalue(), nl=False)
     for rejected in yielded.rejected:
         print_line(f"scrapekit: error: {safe(rejected.message)}")
 

@@ -235,6 +235,13 @@ def test_a_stdout_that_is_full_is_one_line(project, words, unbuffered):
     assert ended == (1, None, "scrapekit: error: stdout can't be written: No space left on device\n")
 
 
+def test_tables_go_to_a_stdout_that_is_said_to_take_ascii_only(project, site):
+    ascii_only = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    code, out, err = command(project, "parse", site.url, "--spider", "pages", encoding="utf-8", env=ascii_only)
+    assert (code, err) == (0, "")
+    assert out.startswith("1 item\n\N{BOX DRAWINGS HEAVY DOWN AND RIGHT}")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_a_stdout_that_is_too_full_for_tables_is_one_line(project, site):
     with Path("/dev/full").open("w") as full:
