@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -65,7 +66,8 @@ def test_a_file_that_is_no_database_is_refused_and_stays(tmp_path):
 
 def test_folders_are_created_on_demand(tmp_path):
     open_output(f"sqlite:///{tmp_path}/a/b/items.db", parents=True).close()
-    assert sqlite3.connect(tmp_path / "a" / "b" / "items.db").execute("SELECT * FROM items").fetchall() == []
+    with closing(sqlite3.connect(tmp_path / "a" / "b" / "items.db")) as db:
+        assert db.execute("SELECT * FROM items").fetchall() == []
 
 
 def test_a_driver_that_is_missing_is_named(monkeypatch):
