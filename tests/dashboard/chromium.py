@@ -49,7 +49,8 @@ class Chromium:
         for line in self._process.stderr:
             if "DevTools listening on " in line:
                 self._opened = ExitStack()
-                self._socket = self._opened.enter_context(connect(line.split()[-1], max_size=None))
+                # No pings: their thread would draw from the `random` of the module, of which hypothesis complains.
+                self._socket = self._opened.enter_context(connect(line.split()[-1], max_size=None, ping_interval=None))
                 break
         else:
             raise RuntimeError("Chromium did not start")

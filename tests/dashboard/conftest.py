@@ -1,4 +1,4 @@
-"""A browser for all tests of a worker, and crawls that can be watched."""
+"""A browser for the tests of a module, and crawls that can be watched."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def crawl(project, site):
     return lambda *arguments, ui="--ui": Crawling("pages", "-a", f"url={site.url}", ui, "0", *arguments)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     if PROGRAM is None:
         pytest.skip("there is no chromium on this machine: apt-get install chromium")

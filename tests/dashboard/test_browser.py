@@ -13,6 +13,7 @@ from scrapekit.dashboard import Server, Shelf, board
 from scrapekit.dashboard.feed import Feed
 from scrapekit.settings.listen import Listen
 
+pytestmark = pytest.mark.xdist_group("browser")  # which is started once
 HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>\'"&lt;b&gt;\u202e'
 
 
