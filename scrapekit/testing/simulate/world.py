@@ -114,11 +114,6 @@ class World(Struct):
     pauses: list[int] = field(default_factory=list)
 
     @property
-    def disturbed(self) -> bool:
-        """Whether there is more than one run."""
-        return bool(self.kills or self.stops or self.pauses)
-
-    @property
     def quarantine_after(self) -> int:
         """More deaths than any request can get that does not kill its process itself."""
         return 3 + len(self.kills)
