@@ -498,6 +498,7 @@ async function lost() {
   if (answer && !answer.ok) notice(await (await fetch(events)).text(), true);
   else notice(answer ? "" : "No connection: the crawl has ended without a word, or can't be reached. Trying again.", !answer);
   now.phase = ""; // so that it is said how it stands as soon as that is known
+  if (!answer && !$("crawl").hidden) badge("lost");
 }
 
 if (new URLSearchParams(location.search).has("token")) history.replaceState(null, "", location.pathname); // it is a cookie now
