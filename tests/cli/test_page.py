@@ -38,7 +38,7 @@ def web():
         if request.path == "/closed":
             return Reply(b"<p>closed</p>", 403, HTML)
         if request.path == "/busy":
-            return Reply(b"", 503, (("Retry-After", "1"),))
+            return Reply(b"", 503, (("Retry-After", "2"),))
         if request.path == "/scripts":
             return Reply(b"<div id=app></div><script src=app.js></script>", headers=HTML)
         if request.path == "/feed":
@@ -153,7 +153,7 @@ def test_while_a_page_is_tried_again_it_says_so_and_what_it_waits_for(project, w
     code, out, err = project.run("fetch", f"{web.url}/busy", "-s", "retry.times=1")
     assert (code, out) == (1, "")
     again, *waiting, failed, fix = err.splitlines()
-    assert again.endswith(f" INFO {web.url}/busy: StatusError: status 503; attempt 2 in 1.0 s")
+    assert again.endswith(f" INFO {web.url}/busy: StatusError: status 503; attempt 2 in 2.0 s")
     assert any(
         re.fullmatch(r"waiting: 127\.0\.0\.1: Retry-After until .* \(Ctrl-C gives up\)", each) for each in waiting
     )
