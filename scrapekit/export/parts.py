@@ -7,7 +7,10 @@ is committed, so whatever the manifest lists is final. A kill between these is m
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from scrapekit.errors import ExportError, OutputError, OutputMismatch
@@ -52,6 +55,15 @@ class Segment(NamedTuple):
     size: int = 0
     first: int = 1
 
+    def made(self, shelf: Shelf, at: Mapping[str, Any], *, whole: bool) -> Part:
+        """Make the file of a part that has come to its end at this position."""
+        sink = shelf.resume(self.number, at, whole=whole)
+        try:
+            sink.finish()
+            return self.entry(shelf, sink)
+        finally:
+            sink.close()
+
     def entry(self, shelf: Shelf, sink: Sink) -> Part:
         """What the manifest says of it, when its sink has finished its file."""
         name = shelf.name(self.number)
@@ -75,6 +87,18 @@ class PartedFiles:
 
     def open(self, target: str, terms: Terms) -> PartedSink:
         """Begin with part 1, or behind the parts that are there."""
+        temporary = None
+        if terms.spool is None:
+            temporary = Path(tempfile.mkdtemp(prefix="scrapekit-"))
+            terms = terms._replace(spool=temporary / "items.jsonl")
+        try:
+            return self._begin(target, terms, temporary)
+        except BaseException:
+            if temporary is not None:
+                shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+    def _begin(self, target: str, terms: Terms, temporary: Path | None) -> PartedSink:
         shelf = Shelf(target, self._folder, self._opener, terms)
         if terms.parents:
             self._folder.make(fsync=terms.fsync)
@@ -96,7 +120,7 @@ class PartedFiles:
         kept = [] if manifest is None or terms.overwrite else manifest.parts
         old = [name for each, name in there.items() if each != number] if terms.overwrite else []
         sink = shelf.open(number)
-        return PartedSink(shelf, self._limits, Segment(number), sink, kept, old=old)
+        return PartedSink(shelf, self._limits, Segment(number), sink, kept, old=old, temporary=temporary)
 
     def resume(self, target: str, committed: Mapping[str, Any], terms: Terms, *, whole: bool) -> PartedSink:
         """Go on in the part that was committed last; what came later goes, what is complete and not made is made."""
@@ -110,12 +134,7 @@ class PartedFiles:
         try:
             for number, items, size, first, at in committed["sealed"]:
                 if all(part.number != number for part in parts):
-                    made = shelf.resume(number, at, whole=whole)
-                    try:
-                        made.finish()
-                        parts.append(Segment(number, items, size, first).entry(shelf, made))
-                    finally:
-                        made.close()
+                    parts.append(Segment(number, items, size, first).made(shelf, at, whole=whole))
             known = {part.number for part in parts}
             if lost := [number for number in range(committed["begin"], segment.number) if number not in known]:
                 raise OutputMismatch(
@@ -148,6 +167,7 @@ class PartedSink:
         parts: Those that are complete.
         old: Files that go as soon as the crawl begins.
         begin: The part that the crawl began with; None: this one.
+        temporary: A folder that goes when this is closed.
     """
 
     def __init__(
@@ -160,6 +180,7 @@ class PartedSink:
         *,
         old: Sequence[str] = (),
         begin: int | None = None,
+        temporary: Path | None = None,
     ) -> None:
         self.name = shelf.target
         self.cut = sink.cut
@@ -169,7 +190,9 @@ class PartedSink:
         self._parts = list(parts)
         self._old = old
         self._begin = segment.number if begin is None else begin
-        self._sealed: list[tuple[Segment, Sink]] = []
+        self._temporary = temporary
+        self._sealed: list[tuple[Segment, Mapping[str, Any]]] = []  # complete, not committed; closed, for one page may
+        # have items for more parts than a process may have files open
         self._listed = False
 
     def append(self, lines: Sequence[bytes]) -> None:
@@ -180,7 +203,9 @@ class PartedSink:
             if self._limits.full(items, size, line):
                 self._guarded(self._remove_old)  # one of them may have the name of the next part
                 self._sink.append(share)
-                self._sealed.append((Segment(number, items, size, first), self._sink))
+                self._sink.flush()
+                self._sealed.append((Segment(number, items, size, first), self._sink.position()))
+                self._sink.close()
                 share, number, items, size, first = [], number + 1, 0, 0, first + items
                 try:
                     sink = self._shelf.open(number)
@@ -196,51 +221,50 @@ class PartedSink:
     def position(self) -> dict[str, Any]:
         """That in the part that is being written, and those of what was completed since the last commit."""
         number, items, size, first = self._segment
-        sealed = [[*segment, sink.position()] for segment, sink in self._sealed]
+        sealed = [[*segment, at] for segment, at in self._sealed]
         return {
             "part": number, "items": items, "size": size, "first": first,
             "begin": self._begin, "at": self._sink.position(), "sealed": sealed,
         }  # fmt: skip
 
     def flush(self) -> None:
-        """Flush all that was written to."""
-        for sink in self._open_sinks():
-            sink.flush()
+        """Flush the part that is being written; the others were flushed at their ends."""
+        self._sink.flush()
 
     def committed(self) -> None:
         """Make and list the parts that are complete now."""
         self._sink.committed()
         self._guarded(self._remove_old)
-        for segment, sink in self._sealed:
-            sink.finish()
-            self._parts.append(self._entry(segment, sink))
+        for segment, at in self._sealed:
+            self._parts.append(self._made(segment, at))
         if self._sealed or not self._listed:
             self._list(self._parts, complete=False)
-        sealed, self._sealed = self._sealed, []
-        for _, sink in sealed:
-            sink.close()
+        self._sealed = []
 
     def finish(self) -> None:
         """Make the last part, and say that all are there."""
         last: list[Part] = []
         if self._segment.items:
             self._sink.finish()
-            last = [self._entry(self._segment, self._sink)]
+            last = [self._guarded(lambda: self._segment.entry(self._shelf, self._sink))]
         else:
             self._guarded(lambda: self._shelf.folder.remove(self._shelf.name(self._segment.number)))
         self._list([*self._parts, *last], complete=True)
 
     def close(self) -> None:
-        """Close all that is open."""
-        for sink in self._open_sinks():
-            sink.close()
+        """Close the part that is being written."""
+        self._sink.close()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
 
-    def _entry(self, segment: Segment, sink: Sink) -> Part:
-        made: Part = self._guarded(lambda: segment.entry(self._shelf, sink))
+    def _made(self, segment: Segment, at: Mapping[str, Any]) -> Part:
+        try:
+            made: Part = self._guarded(lambda: segment.made(self._shelf, at, whole=False))
+        except (OutputError, OutputMismatch) as error:  # its lines are not there any more
+            raise ExportError(str(error)) from error
+        if self._temporary is not None:
+            self._shelf.spool(segment.number).unlink(missing_ok=True)
         return made
-
-    def _open_sinks(self) -> list[Sink]:
-        return [*(sink for _, sink in self._sealed), self._sink]
 
     def _remove_old(self) -> None:
         for name in self._old:

@@ -136,11 +136,13 @@ class Shelf:
         target = _numbered(self.target, number)
         return self._opener.resume(target, committed, self._part_terms(number), whole=whole)
 
+    def spool(self, number: int) -> Path:
+        """Where the lines of a part lie until its file is made."""
+        assert self._terms.spool is not None, "an output in parts has one"
+        return segment_spool(self._terms.spool, number)
+
     def _part_terms(self, number: int) -> Terms:
-        spool = self._terms.spool
-        return self._terms._replace(
-            overwrite=True, parents=False, spool=None if spool is None else segment_spool(spool, number)
-        )
+        return self._terms._replace(overwrite=True, parents=False, spool=self.spool(number))
 
 
 def part_path(target: str, number: int) -> Path:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import resource
 from contextlib import closing
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
@@ -193,6 +195,30 @@ def test_what_the_parts_may_not_be_put_to_is_refused(tmp_path):
     for target in ("-", tmp_path / "out.jsonl"):
         with pytest.raises(OutputError, match="only files can be written in parts"):
             open_output(target, parts=THREE)
+
+
+@NAMES
+@pytest.mark.parametrize("spool", [None, "items.jsonl"], ids=["no job", "a job"])
+def test_one_page_may_have_items_for_more_parts_than_files_can_be_open(tmp_path, name, spool):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    many = len([*Path("/proc/self/fd").iterdir()]) + 20
+    sink = open_output(tmp_path / name, parts=Limits(items=1), spool=spool and tmp_path / spool)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (many, hard))
+        commit(sink, *range(many))
+        sink.finish()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        sink.close()
+    assert parts(tmp_path) == [[number] for number in range(many)]
+
+
+def test_a_part_whose_lines_are_gone_ends_the_crawl(tmp_path):
+    with closing(opened(tmp_path, "out-{part}.csv")) as sink:
+        sink.append(lines(1, 2, 3, 4))
+        (tmp_path / "items-00001.jsonl").unlink()
+        with pytest.raises(ExportError, match="items-00001.jsonl is gone"):
+            sink.committed()
 
 
 def test_a_part_that_can_not_be_begun_any_more_ends_the_crawl(tmp_path):
