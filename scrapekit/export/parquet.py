@@ -16,7 +16,7 @@ from pyarrow import parquet
 from scrapekit.errors import ExportError
 from scrapekit.export.shapes import ListOf, Shape, row, widened
 
-_ROWS = 1000  # that are Python objects at a time
+_ROWS, _CELLS = 1000, 1_000_000  # that are Python objects at a time: pages may have data for names of fields
 _GROUP_ROWS = 100_000
 _GROUP_BYTES = 16 << 20  # of a row group in memory, before compression
 
@@ -56,7 +56,8 @@ def _tables(lines: Iterable[bytes], shapes: Mapping[str, Shape], schema: pa.Sche
     batches: list[pa.RecordBatch] = []
     rows = size = 0
     left = iter(lines)
-    while some := list(islice(left, _ROWS)):
+    count = max(1, min(_ROWS, _CELLS // (len(schema) or 1)))
+    while some := list(islice(left, count)):
         batch = pa.RecordBatch.from_pylist([row(shapes, _decode(line), schema.names) for line in some], schema)
         batches.append(batch)
         rows += batch.num_rows

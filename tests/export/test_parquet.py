@@ -165,6 +165,22 @@ def test_many_items_are_written_in_row_groups_with_flat_memory():
     assert max(whole.metadata.row_group(number).total_byte_size for number in range(whole.num_row_groups)) < 32 << 20
 
 
+def test_items_with_data_for_names_of_fields_take_no_more_memory(monkeypatch):
+    monkeypatch.setattr("scrapekit.export.parquet._CELLS", 5_000)
+    items = [{f"{number}-{key}": key for key in range(3)} for number in range(200)]  # 600 columns
+    lines = [msgspec.json.encode(item) for item in items]
+    file = io.BytesIO()
+    tracemalloc.start()
+    try:
+        write_parquet(lambda: lines, file, None, "zstd")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 4 << 20
+    read = parquet.read_table(io.BytesIO(file.getvalue())).to_pylist()
+    assert [{name: value for name, value in row.items() if value is not None} for row in read] == items
+
+
 def test_a_resumed_crawl_has_what_was_committed_and_nothing_else(tmp_path):
     path, spool = tmp_path / "x.parquet", tmp_path / "items.jsonl"
     sink = open_output(path, spool=spool)
