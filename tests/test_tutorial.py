@@ -67,21 +67,13 @@ def programs(tmp_path):
     return folder
 
 
-@pytest.fixture
-def sigint():
-    """Python's own handler of SIGINT, for processes that a test starts: a shell's background jobs ignore the signal."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 def entered(block):
     """Each command of a console block, with what is shown below it."""
     yield from re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
 
 
 @pytest.mark.timeout(400)
-def test_the_tutorial_can_be_done_as_it_stands(site, programs, sigint, tmp_path):
+def test_the_tutorial_can_be_done_as_it_stands(site, programs, tmp_path):
     held, url = site
     folder, typed = tmp_path, 0
     environment = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "COLUMNS": "80"}

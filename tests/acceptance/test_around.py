@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from harness import PATIENCE, Shell, logged_site, wait_until
-from test_interrupt import FAST, LoggedSite, assert_complete, interrupted, one_line, resume_command, start
+from test_interrupt import FAST, LoggedSite, assert_complete, interrupted, one_line, resume_command, shorten, start
 
 import scrapekit
 from scrapekit.testing import Reply, serve
@@ -127,10 +127,6 @@ def test_what_others_append_to_the_output_of_a_job_that_was_left_is_refused_and_
     again = shell.run(*resume_command(said))
     assert again.returncode == 0, again.stderr
     assert_complete(output, site)
-
-
-def shorten(path: Path) -> None:
-    os.truncate(path, path.stat().st_size // 2)
 
 
 def change(path: Path) -> None:

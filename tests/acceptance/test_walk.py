@@ -39,15 +39,7 @@ def site():
         answer.set()
 
 
-@pytest.fixture
-def ctrl_c():
-    """Python's own handler of SIGINT, for processes that a test starts: a shell's background jobs ignore the signal."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-def test_the_first_steps_of_the_readme_lead_to_a_finished_crawl(site, ctrl_c, tmp_path):
+def test_the_first_steps_of_the_readme_lead_to_a_finished_crawl(site, tmp_path):
     url, asked, answer = site
     lines = STEPS[1].replace("https://books.toscrape.com", url).splitlines()
     folder, said = tmp_path, {}

@@ -50,15 +50,7 @@ def slow():
 
 
 @pytest.fixture
-def ctrl_c():
-    """Python's own handler of SIGINT, for processes that a test starts: a shell's background jobs ignore the signal."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.fixture
-def crawl(project, slow, ctrl_c):
+def crawl(project, slow):
     """A crawl that waits for ``/slow``."""
     with project.start("crawl", "pages", "-a", f"url={slow.url}", "-O", "out.jsonl") as process:
         assert slow.asked.wait(60)
@@ -117,7 +109,7 @@ def test_kill_9_is_resumed_as_well(project, slow, crawl):
     assert resumed(project) == ["/", "/fast", "/slow"]
 
 
-def test_quiet_still_says_how_to_go_on(project, slow, ctrl_c):
+def test_quiet_still_says_how_to_go_on(project, slow):
     with project.start("crawl", "pages", "-a", f"url={slow.url}", "-q") as process:
         assert slow.asked.wait(60)
         process.send_signal(signal.SIGINT)
@@ -177,7 +169,7 @@ def test_an_interrupted_crawl_ends_with_130_and_the_command_that_resumes_it(proj
     assert len(resumed(project)) == 9
 
 
-def test_one_signal_ends_the_wait_for_a_database_when_the_last_page_is_done(project, site, monkeypatch, ctrl_c):
+def test_one_signal_ends_the_wait_for_a_database_when_the_last_page_is_done(project, site, monkeypatch):
     def load(*_):
         raise Unreachable("it is down")
 
@@ -244,12 +236,12 @@ print("not reached")
 """
 
 
-def test_the_third_signal_leaves_on_the_spot(ctrl_c):
+def test_the_third_signal_leaves_on_the_spot():
     found = subprocess.run([sys.executable, "-c", THREE], capture_output=True, check=False)
     assert (found.returncode, found.stdout, found.stderr) == (130, b"", b"\nto go on: ...\n")
 
 
-def test_the_third_signal_needs_no_reader(ctrl_c):
+def test_the_third_signal_needs_no_reader():
     ours, theirs = os.pipe()
     os.close(ours)
     found = subprocess.run([sys.executable, "-c", THREE], stdout=subprocess.PIPE, stderr=theirs, check=False)
@@ -257,7 +249,7 @@ def test_the_third_signal_needs_no_reader(ctrl_c):
     assert (found.returncode, found.stdout) == (130, b"")
 
 
-def test_on_a_terminal_the_third_signal_gives_the_cursor_back(ctrl_c):
+def test_on_a_terminal_the_third_signal_gives_the_cursor_back():
     ours, theirs = os.openpty()
     try:
         found = subprocess.run([sys.executable, "-c", THREE], stderr=theirs, check=False)

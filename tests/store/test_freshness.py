@@ -23,7 +23,6 @@ from scrapekit.store.freshness import (
 )
 
 NOW = 1_700_000_000.0
-ETAG = {"ETag": '"a"'}
 
 
 def date(moment):

@@ -14,8 +14,6 @@ from hypothesis import strategies as st
 from scrapekit.errors import ExportError, OutputError, OutputMismatch
 from scrapekit.export import Options, open_output, resume_output
 
-IMPATIENT = Options(max_outage=0)
-
 
 def encoded(items):
     return [msgspec.json.encode(item) for item in items]
