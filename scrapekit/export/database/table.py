@@ -204,10 +204,18 @@ class Table:
         self._add({name: kinds[name] or "text" for name in new[:room]})
 
     def _add(self, columns: Mapping[str, Kind]) -> None:
-        for name, kind in columns.items():
-            self._alter(f"ADD {self._quoted([name])} {self._db.type_name(kind)}", name, kind)
-        if columns:
-            self._look()
+        if not columns:
+            return
+        adding = {name: f"ADD {self._quoted([name])} {self._db.type_name(kind)}" for name, kind in columns.items()}
+        try:
+            for change in adding.values():
+                self._change(change)
+            self._db.commit()
+        except Refused:  # another crawl may have added one of them: which, is found out one by one
+            self._db.rollback()
+            for name, change in adding.items():
+                self._alter(change, name, columns[name])
+        self._look()
 
     def _check(self, column: str, kind: Kind | None) -> None:
         """See to it that a column takes values of a kind."""
@@ -227,13 +235,16 @@ class Table:
     def _alter(self, change: str, column: str, kind: Kind) -> None:
         """Make a column, or make it take another kind."""
         try:
-            self._db.execute(f"ALTER TABLE {self._quoted([self._name])} {change}")
+            self._change(change)
             self._db.commit()
         except Refused:
             self._db.rollback()
             self._look()
             if column not in self._columns or not takes(self._columns[column], kind):
                 raise  # it was not another crawl that has changed it just now
+
+    def _change(self, change: str) -> None:
+        self._db.execute(f"ALTER TABLE {self._quoted([self._name])} {change}")
 
     def _row(self, job: str, number: int, item: Mapping[str, Any]) -> dict[str, Any]:
         """The columns and values of an item."""
