@@ -26,10 +26,8 @@ def payload(record: Any) -> tuple[Iterator[bytes], bool]:
     names, known = codings(record.http_headers.get_header("content-encoding") or "")
     first = next(pieces, b"")
     pieces = chain([first], pieces) if first else pieces
-    if not (
-        names and first and _is_in(names[0], first)
-    ):  # some programs record bodies decoded, and the header as it was
-        return pieces, known
+    if not (names and first and _is_in(names[0], first)):
+        return pieces, known  # some programs record bodies decoded, and the header as it was
     for name in names:
         pieces = decoded(name, pieces, _any_size)
     return pieces, known

@@ -110,7 +110,7 @@ def index(file: IO[bytes], end: int) -> Iterator[Answered]:
         ArchiveLoadFailed: It is no WARC file.
     """
     answers: list[tuple[str, str, str, int, int]] = []  # id, id of the request, URL, offsets
-    contents: dict[str | None, int] = {}  # offsets of responses by their id, and by the digest of their body
+    contents: dict[str, int] = {}  # offsets of responses by their id, and by the digest of their body
     requests: dict[str, tuple[str, bytes, str]] = {}  # by the id of the request, and by that of its response
     if not file.read(5).startswith((b"WARC/", b"\x1f\x8b")):  # warcio would try, and talk about it on stderr
         raise ArchiveLoadFailed("neither WARC nor gzip")
@@ -132,7 +132,8 @@ def index(file: IO[bytes], end: int) -> Iterator[Answered]:
         elif (failed or (kind == "response" and record.http_headers is not None)) and uri:
             answers.append((name, partner or "", uri, offset, offset))
             for mark in (name, record.rec_headers.get("WARC-Payload-Digest")):
-                contents.setdefault(mark, offset)
+                if mark:
+                    contents.setdefault(mark, offset)
         elif kind == "revisit" and uri:
             known = map(record.rec_headers.get, ("WARC-Refers-To", "WARC-Payload-Digest"))
             content = next((contents[mark] for mark in known if mark in contents), None)
