@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import traceback
 from collections.abc import Mapping, Sequence
 from functools import partial
 from io import StringIO
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from scrapekit.spider import Spider
 
 _ROWS = 50  # more is a crawl
-_FRAMES = 5  # of a traceback, the last ones: those are the spider's
 
 
 @click.command("parse", short_help="Run one callback of a spider on a page.")
@@ -70,6 +68,7 @@ def _run(spider: Spider, callbacks: Any, callback: str | None, response: Respons
     """What the callback yields, as a worker runs it; None, and the traceback on stderr, if it raises."""
     from scrapekit.fleet.callbacks import Harvest
     from scrapekit.fleet.pipelines import Pipelines
+    from scrapekit.messages.reason import trace
 
     pipelines = Pipelines(spider.pipelines, spider.unique)
     harvest = Harvest(callbacks, pipelines, response.url)
@@ -77,8 +76,7 @@ def _run(spider: Spider, callbacks: Any, callback: str | None, response: Respons
         harvest.take(partial(callbacks.find(callback), as_seen_by(spider, response)))
         return harvest.finish()
     except Exception as error:  # noqa: BLE001  (user code)
-        shown = traceback.format_exception(error, limit=-_FRAMES)
-        print_line(safe_lines("".join(shown).rstrip()))
+        print_line(safe_lines(trace(error)))
         print_line(f"scrapekit: error: {callback or 'parse'} raised {type(error).__name__} on {safe(response.url)}")
         return None
     finally:

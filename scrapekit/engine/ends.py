@@ -43,7 +43,7 @@ class Ends:
         told = facts("failed", queued, failed.error, status)
         logger.warning("%s", safe_lines(f"{url}: {kind}: {failed.message}"), extra=told)
         if failed.traceback:
-            logger.warning("%s", safe_lines(failed.traceback.rstrip()), extra={**told, "event": "traceback"})
+            logger.warning("%s", safe_lines(failed.traceback), extra={**told, "event": "traceback"})
         batch.end(queued.id, FAILED, status=status, error=f"{kind}: {failed.message}", attempts=queued.attempt + 1)
         if self._keep_failures:
             failed.request = queued.request

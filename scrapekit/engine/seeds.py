@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -11,13 +10,12 @@ from typing import Any
 
 from scrapekit.errors import RequestInvalid, SpiderError
 from scrapekit.messages import Link, Request, Seeded, link_of
-from scrapekit.messages.reason import reason, storable
-from scrapekit.safe import masked, safe_lines
+from scrapekit.messages.reason import reason, trace
+from scrapekit.safe import safe_lines
 
 logger = logging.getLogger("scrapekit")
 
 _END = object()
-_FRAMES = 5  # of a traceback, the last ones: those are the spider's
 
 
 class SeedThread:
@@ -103,9 +101,8 @@ class SeedThread:
             self._wrong = reason(error)
             self._end(self._wrong)
         except BaseException as error:  # noqa: BLE001  (user code: it ends the start requests, not the crawl)
-            where = storable(masked("".join(traceback.format_exception(error, limit=-_FRAMES))))
-            extra = {"event": "traceback", "spider": self._spider or None}
-            logger.warning("%s", safe_lines(where.rstrip()), extra=extra)
+            told = {"event": "traceback", "spider": self._spider or None}
+            logger.warning("%s", safe_lines(trace(error)), extra=told)
             self._end(f"start() raised {type(error).__name__}: {reason(error)}")
         finally:
             self._looked.set()

@@ -165,7 +165,7 @@ class _Hand:
         """Where it is now, as the lines of a traceback."""
         frame = sys._current_frames().get(self.ident)  # noqa: SLF001  (documented, for debuggers)
         lines = "".join(traceback.format_stack(frame)[-_FRAMES:]) if frame else ""
-        return storable(masked(f"Stack of its thread (most recent call last):\n{lines}"))
+        return storable(masked(f"Stack of its thread (most recent call last):\n{lines}")).rstrip()
 
     def leave(self) -> None:
         """Let the program end without it: the interpreter joins what stands in this mapping at its exit."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterable
 from functools import partial
 from hashlib import blake2b
@@ -37,16 +36,13 @@ from scrapekit.messages import (
     Spool,
     Yielded,
 )
-from scrapekit.messages.reason import reason, storable
-from scrapekit.safe import masked
+from scrapekit.messages.reason import reason, trace
 from scrapekit.spider import Spider
 from scrapekit.web import robots
 from scrapekit.web.cookiejar import PER_DOMAIN
 from scrapekit.web.redirects import REDIRECTS, follow, headers_after
 
 _PAGE_LIMIT = 2**20  # bytes of a failed response's body that its errback gets
-_TRACEBACK_LIMIT = 20_000  # characters
-_FRAMES = 8  # innermost frames of a traceback: those are the user's
 
 
 class Worker:
@@ -240,9 +236,7 @@ def _blame(error: BaseException, *, callback: str) -> RequestError:
 
 def _failed(lease: Lease, facts: dict[str, Any], error: RequestError, cause: BaseException | None = None) -> Failed:
     """The outcome that says ``error``, with the traceback of its ``cause`` in user code."""
-    where = None
-    if cause is not None:
-        where = storable(masked("".join(traceback.format_exception(cause, limit=-_FRAMES))[:_TRACEBACK_LIMIT]))
+    where = None if cause is None else trace(cause)
     return Failed(**facts, error=type(error).__name__, message=reason(error), url=lease.request.url, traceback=where)
 
 

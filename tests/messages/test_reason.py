@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scrapekit.messages.reason import reason, storable
+from scrapekit.messages.reason import reason, storable, trace
 
 
 class Mean(Exception):
@@ -26,6 +26,21 @@ class Mean(Exception):
 )
 def test_a_reason_is_one_short_line(said, text):
     assert reason(said) == text
+
+
+def test_a_trace_ends_with_what_was_raised_and_is_bounded():
+    def deep(levels):
+        if levels:
+            deep(levels - 1)
+        raise ValueError("at http://me:secret@a.test/ \ud800" + "y" * 10_000_000)
+
+    with pytest.raises(ValueError, match="at http") as raised:
+        deep(50)
+    shown = trace(raised.value)
+    assert "in deep" in shown
+    assert "in test_a_trace" not in shown
+    assert "ValueError: at http://***@a.test/ \ufffdyyy" in shown
+    assert len(shown) == 20_000
 
 
 @given(st.text(alphabet=st.characters(), max_size=50))
