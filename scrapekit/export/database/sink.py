@@ -30,7 +30,6 @@ class DatabaseSink:
         self.name = name
         self.cut = spool.cut
         self.flush = spool.flush
-        self.leave = loader.leave
         self.left = False
         self._spool = spool
         self._loader = loader
@@ -59,6 +58,11 @@ class DatabaseSink:
             ExportError: The database has been given up.
         """
         self.left = not self._loader.wait()
+
+    def leave(self) -> None:
+        """Have :meth:`finish` wait no longer, where the next run can load the rest. Any thread, and signal handlers."""
+        if not self._temporary:
+            self._loader.leave()
 
     def close(self) -> None:
         """End the loader and close the spool. Where nobody could resume, what is final is loaded first."""

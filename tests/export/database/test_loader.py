@@ -92,6 +92,25 @@ def test_a_crawl_that_ends_does_not_wait_for_a_locked_database(tmp_path, caplog)
     lock.close()
 
 
+def test_nobody_leaves_a_database_where_nobody_could_resume(tmp_path, caplog):
+    path = tmp_path / "items.db"
+    sink = open_output(f"sqlite:///{path}", options=Options(max_outage=3600))
+    lock = sqlite3.connect(path, isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    with caplog.at_level(logging.WARNING, "scrapekit"):
+        sink.append([line(n=1)])
+        sink.committed()
+        wait_for(caplog, "trying again")
+    sink.leave()
+    closing = threading.Thread(target=sink.close)
+    closing.start()
+    closing.join(0.1)
+    lock.execute("COMMIT")
+    closing.join(60)
+    assert lock.execute("SELECT n FROM items").fetchall() == [(1,)]
+    lock.close()
+
+
 def test_whoever_waits_for_a_locked_database_can_leave_and_a_later_run_goes_on(tmp_path, caplog):
     path, spool = tmp_path / "items.db", tmp_path / "items.jsonl"
     target = f"sqlite:///{path}"
