@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from scrapekit.cli.options import load_settings
 from scrapekit.safe import safe
 
 if TYPE_CHECKING:
-    from scrapekit.engine import Snapshot
+    from scrapekit.engine import Engine
     from scrapekit.messages import Request, Response
     from scrapekit.settings import Settings
     from scrapekit.spider import Spider
@@ -59,8 +59,8 @@ def get(url: Any, settings: Settings) -> Response:
     if isinstance(url, str):
         shown = [status for status in range(400, 600) if status not in settings.retry.statuses]
         url = request_to(url).replace(handle_statuses=tuple(shown))
-    with logging_to(None, logging.INFO, only="retry"), _saying_why() as watch:  # what it failed of is raised below
-        (result,) = fetch_watched(url, settings, lambda crawl: watch(lambda: crawl.engine.snapshot))
+    with logging_to(None, logging.INFO, only="retry"), ExitStack() as watched:  # what it failed of is raised below
+        (result,) = fetch_watched(url, settings, lambda crawl: watched.enter_context(_saying_why(crawl.engine)))
     if isinstance(result, Failed):
         failure = request_error(result.error)(f"{result.url}: {result.message}", result.request)
         if fix := fix_of(result.error):
@@ -82,29 +82,24 @@ def fix_of(kind: str) -> str:
 
 
 @contextmanager
-def _saying_why() -> Iterator[Callable[[Callable[[], Snapshot]], None]]:
-    """Takes what gets the snapshots of a fetch, and says from a thread of its own why that waits, if it does."""
+def _saying_why(engine: Engine) -> Iterator[None]:
+    """Says, from a thread of its own, what a fetch waits for, if it does."""
     ended = Event()
-    threads = []
-
-    def watch(snapshot: Callable[[], Snapshot]) -> None:
-        threads.append(Thread(target=_say_why, args=(snapshot, ended), name="scrapekit-why", daemon=True))
-        threads[0].start()
-
+    thread = Thread(target=_say_why, args=(engine, ended), name="scrapekit-why", daemon=True)
+    thread.start()
     try:
-        yield watch
+        yield
     finally:
         ended.set()
-        for thread in threads:
-            thread.join()
+        thread.join()
 
 
-def _say_why(snapshot: Callable[[], Snapshot], ended: Event) -> None:
+def _say_why(engine: Engine, ended: Event) -> None:
     from scrapekit.cli.display import why
 
     told = ""
     while not ended.wait(_LOOK_SECONDS):
-        now = snapshot()
+        now = engine.snapshot
         reasons = [f"{safe(host.name)}: {why(host)}" for host in now.hosts if host.reason]
         line = "; ".join(reasons) or ("no answer yet" if now.in_flight else "")
         if line and line != told:

@@ -152,15 +152,15 @@ class RemoteFolder:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = url.rpartition("/")[0]
+        self._url = url
 
     def make(self, *, fsync: bool) -> None:  # noqa: ARG002  (as below)
         """Where there are folders."""
-        self._file("x").make_folder()
+        RemoteFile(self._url).make_folder()
 
     def names(self) -> list[str]:
-        """As the file system lists them, which may know them from before."""
-        return self._file("x").names_beside()
+        """As the file system lists them now."""
+        return RemoteFile(self._url).names_beside()
 
     def read(self, name: str) -> bytes | None:
         """All of it."""
@@ -184,7 +184,7 @@ class RemoteFolder:
         return sink.sent
 
     def _file(self, name: str) -> RemoteFile:
-        return RemoteFile(f"{self._url}/{name}")
+        return RemoteFile(f"{self._url.rpartition('/')[0]}/{name}")
 
 
 class RemoteSink:
