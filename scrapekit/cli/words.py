@@ -71,6 +71,10 @@ def _name(cls: ast.ClassDef) -> list[str]:
     """The name of a class that looks like a spider."""
     for each in cls.body:
         match each:
-            case ast.Assign(targets=[ast.Name(id="name")], value=ast.Constant(value=str(name))):
+            case (
+                ast.Assign(targets=[ast.Name(id="name")], value=ast.Constant(value=str(name)))
+                | ast.AnnAssign(target=ast.Name(id="name"), value=ast.Constant(value=str(name)))
+            ):
                 return [name]
-    return [cls.name.lower()] if any(ast.unparse(base).endswith("Spider") for base in cls.bases) else []
+    is_spider = not cls.name.startswith("_") and any(ast.unparse(base).endswith("Spider") for base in cls.bases)
+    return [cls.name.lower()] if is_spider else []

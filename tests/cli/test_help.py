@@ -170,7 +170,8 @@ def test_spiders_files_and_settings_are_completed_without_running_a_spiders_file
         raise SystemExit("it was run")
         class Books(Spider): ...
         class Other(Spider):
-            name = "quotes"
+            name: str = "quotes"
+        class _Base(Spider): ...
         class Item: ...
     """)  # fmt: skip
     project.write("spiders/broken.py", "class")

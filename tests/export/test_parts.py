@@ -201,7 +201,7 @@ def test_what_the_parts_may_not_be_put_to_is_refused(tmp_path):
 @pytest.mark.parametrize("spool", [None, "items.jsonl"], ids=["no job", "a job"])
 def test_one_page_may_have_items_for_more_parts_than_files_can_be_open(tmp_path, name, spool):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    many = len([*Path("/proc/self/fd").iterdir()]) + 20
+    many = len([*Path("/dev/fd").iterdir()]) + 20
     sink = open_output(tmp_path / name, parts=Limits(items=1), spool=spool and tmp_path / spool)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (many, hard))
