@@ -6,11 +6,19 @@ import inspect
 import socket
 import ssl
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from scrapekit.errors import RequestInvalid, SpiderError
 from scrapekit.messages import Request, Response
 from scrapekit.web.urls import address
+
+
+class Pipeline(Protocol):
+    """What an instance in ``Spider.pipelines`` is to a type checker."""
+
+    def process(self, item: Any, /) -> Any:
+        """The item, changed or not, or another one."""
+        raise NotImplementedError
 
 
 class Spider:
@@ -38,9 +46,10 @@ class Spider:
     settings: ClassVar[Mapping[str, Any]] = {}
     """Overrides, nested as in settings.yaml."""
 
-    pipelines: ClassVar[Iterable[Callable[..., Any]]] = ()
-    """Classes, or functions of one item, that each item passes through in this order. Each worker thread makes its
-    own instance of a class (so it needs no locks), calls its ``process(item)``, and its ``close()`` at the end."""
+    pipelines: ClassVar[Iterable[Callable[..., Any] | Pipeline]] = ()
+    """Classes, instances, or functions of one item, that each item passes through in this order. Each worker thread
+    makes its own instance of a class (so it needs no locks), calls its ``process(item)``, and its ``close()`` at the
+    end; an instance is shared by all."""
 
     unique: ClassVar[Sequence[str]] = ()
     """Fields by which an item that is a dict is the only one of its kind: of two that have the same values in all of

@@ -20,7 +20,7 @@ class Pipelines:
     """Makes each thread its own pipelines, so that they need no locks.
 
     Args:
-        stages: Classes with ``process(item)`` and perhaps ``close()``, or functions of one item, in order.
+        stages: See :attr:`Spider.pipelines`.
         unique: See :attr:`Spider.unique`.
         link_of: Makes the links of the requests that stages have besides, by ``requests(item, page_url)``.
         route: Says of an item and its line which outputs it goes to; None where each goes to all.
@@ -28,7 +28,7 @@ class Pipelines:
 
     def __init__(
         self,
-        stages: Iterable[Callable[..., Any]],
+        stages: Iterable[Any],
         unique: Sequence[str] = (),
         link_of: Callable[[Request], Link] = link_of,
         route: Callable[[Any, bytes], str] | None = None,

@@ -7,6 +7,7 @@ from scrapekit import CrawlSpider, Form, LinkExtractor, Request, Response, Rule,
 from scrapekit.errors import Banned, ProxyError, RequestError, StatusError
 from scrapekit.hooks import BanRules, RotateUserAgents
 from scrapekit.parse import Selector
+from scrapekit.pipelines import FilesPipeline, ImagesPipeline
 from scrapekit.spiders import CSVSpider, Entry, FeedSpider, ListSpider, XMLSpider, directives, iter_nodes
 
 
@@ -82,6 +83,19 @@ class Careful:
     def on_error(self, error: RequestError) -> None:
         if isinstance(error, ProxyError) and error.request is not None:
             self.failed.add(error.request.proxy)
+
+
+class Priced:
+    def process(self, product: dict[str, Any]) -> dict[str, Any]:
+        return product | {"priced": True}
+
+
+def titled(product: dict[str, Any]) -> dict[str, Any]:
+    return product | {"title": "?"}
+
+
+class Covers(Shop):
+    pipelines = [Priced, titled, ImagesPipeline("covers"), FilesPipeline("files", field="manual"), Priced()]
 
 
 class Visitors(Spider):
