@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 
+import pytest
 from hypothesis import settings
 
 # Containers are often told to write no bytecode. Then each of the many commands that the tests start, and each worker of
@@ -33,3 +34,11 @@ def pytest_collection_finish():
     """The thousands of tests stay to the end: no collection of garbage, for which some of them ask, looks at them again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """What a test has logged may hold names that are no UTF-8, which pytest-xdist can't send: it would end there."""
+    report = yield
+    report.sections = [(title, text.encode("utf-8", "backslashreplace").decode()) for title, text in report.sections]
+    return report
