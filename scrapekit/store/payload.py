@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from warcio.bufferedreaders import ChunkedDataReader
+from warcio.limitreader import LimitReader
 
 from scrapekit.download.decoding import PIECE, codings, decoded
 from scrapekit.errors import ProtocolError, TruncatedBody
@@ -34,6 +35,8 @@ def payload(record: Any) -> tuple[Iterator[bytes], bool]:
 
 
 def _wire(record: Any) -> Iterator[bytes]:
+    if not isinstance(record.raw_stream, LimitReader):
+        raise ProtocolError("the record has no length")
     chunked = (record.http_headers.get_header("transfer-encoding") or "").lower() == "chunked"
     stream = ChunkedDataReader(record.raw_stream, decomp_type=None) if chunked else record.raw_stream
     while piece := stream.read(PIECE):

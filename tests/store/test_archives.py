@@ -409,6 +409,14 @@ def test_an_answer_that_is_damaged_is_an_error_and_no_page(path, cut, headers, e
         fetch(Replaying(path), "http://a.test/")
 
 
+def test_an_answer_without_a_length_is_not_all_the_rest_of_the_archive(path):
+    length = theirs(path).rec_headers["Content-Length"]
+    data = Path(path).read_bytes()
+    Path(path).write_bytes(data.replace(f"Content-Length: {length}\r\n".encode(), b"", 1) + data)
+    with pytest.raises(ProtocolError, match="the record has no length"):
+        fetch(Replaying(path), "http://a.test/")
+
+
 def test_what_was_recorded_once_for_several_is_found_for_each(path):
     """Revisit records, as archivers write them for a body that they have already, or for a 304."""
     first = theirs(path, gzip.compress(PAGE), Content_Encoding="gzip", X="first")
