@@ -18,6 +18,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _DEEPEST = 500  # levels: what reads JSON gives up at some depth, Python at a thousand less what it is in already
+_BRACES = bytes.maketrans(b"[]", b"{}")
+_NO_MARKS = bytes({*range(256)} - {*b'[]{}"'})
 _AT = re.compile(r"^(.*?)(?: - at `(?:key in )?\$\.?(.*)`)?$", re.DOTALL)  # as msgspec ends its messages
 _QUOTED = re.compile(r"'(\w+)'")  # as attrs begins its own
 _STEP = re.compile(r"[^.\[\]]+")
@@ -80,18 +82,10 @@ def check_depth(item: Any, line: bytes) -> None:
     """
     if line.count(b"{") + line.count(b"[") <= _DEEPEST:
         return
-    try:
-        level, depth = [msgspec.json.decode(line)], 0
-    except RecursionError:
-        level, depth = [], _DEEPEST + 1
+    marks = line.replace(b"\\\\", b"").replace(b'\\"', b"").translate(_BRACES, _NO_MARKS)
+    level, depth = b"".join(marks.replace(b'""', b"").split(b'"')[::2]), 0  # what is outside of strings
     while level and depth <= _DEEPEST:
-        depth += 1
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
-        ]
+        level, depth = level.replace(b"{}", b""), depth + 1  # the innermost go, each time
     if depth > _DEEPEST:
         raise ItemError(f"nested more than {_DEEPEST} levels deep", item)
 

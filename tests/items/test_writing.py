@@ -188,3 +188,4 @@ def test_what_could_not_be_read_again_is_no_item(around):
         with pytest.raises(ItemError, match=r"nested more than 500 levels deep|maximum recursion depth"):
             write(nested(levels, around))
     assert write({"many": [{"a": [number]} for number in range(1000)]})[0]
+    assert write({"[": ['\\"[{\\'] * 1000, "{": '[" [' * 1000})[0]  # none of which is a level
