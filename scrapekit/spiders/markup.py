@@ -9,8 +9,7 @@ from itertools import chain
 from scrapekit.parse.references import mended
 
 _SPACE_BEFORE = re.compile(rb"\A(\xef\xbb\xbf)?[ \t\r\n]+(?=<)").sub
-_NOT_ASCII = re.compile(rb"[\0\x1b]").search  # UTF-16, ISO-2022-JP: the byte of an ampersand may be none there
-_SECTIONS = re.compile(rb"(<!\[CDATA\[)(?:.*?\]\]>|.*())|(<!--)(?:.*?-->|.*())", re.DOTALL).finditer
+_SECTIONS = re.compile(rb"<!(?:(\[CDATA\[)(?:.*?\]\]>|.*())|(--)(?:.*?-->|.*()))", re.DOTALL).finditer
 _LONGEST = 40  # bytes of a reference
 
 
@@ -24,7 +23,7 @@ def well_referenced(pieces: Iterable[bytes]) -> Iterator[bytes]:
     parts, first = iter(pieces), True
     for piece in parts:
         data = held + piece
-        if _NOT_ASCII(data):
+        if b"\0" in data or b"\x1b" in data:  # UTF-16, ISO-2022-JP: the byte of an ampersand may be none there
             yield from chain([data], parts)
             return
         if first:
