@@ -38,7 +38,7 @@ class Golden(NamedTuple):
         return cls(folder / f"{name}.warc.gz", folder / f"{name}.jsonl")
 
     def check(self, spider: Spider, settings: Settings) -> Checked:
-        """Replay the pages, in the calling thread.
+        """Replay the pages, one after the other: of items that ``unique`` holds to be one, always the same is first.
 
         Raises:
             ConfigError: A file is missing or can't be read, or the spider can't be used.
@@ -48,7 +48,8 @@ class Golden(NamedTuple):
                 f"{self.archive} is not there: record it with scrapekit crawl {spider.name} --record {self.archive}"
             )
         gathered = _Gathered()
-        chosen = replace(settings, archive=ArchiveSettings(replay=str(self.archive)), fleet=FleetSettings())
+        archive = ArchiveSettings(replay=str(self.archive))
+        chosen = replace(settings, archive=archive, fleet=FleetSettings(), workers=1)
         with Crawl(spider, chosen, audience=gathered) as crawl:
             report = crawl.run()
         return Checked(self, [msgspec.json.decode(line) for line in gathered.lines], report)

@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import tomllib
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from scrapekit import Spider
 from scrapekit.cli import main
 from scrapekit.errors import ArchiveError
 from scrapekit.project.comparison import compare
@@ -197,6 +199,26 @@ def test_what_the_fixture_gives_uses_the_settings_of_the_project(folder, recorde
         checker(folder, update=False)(cls, start_urls=recorded)
     (folder / "settings.yaml").unlink()
     checker(folder, update=False)(cls, start_urls=recorded)
+
+
+def test_one_page_comes_after_the_other_so_that_unique_keeps_the_same_items_each_time(folder, recorded):
+    later = threading.Event()
+
+    class Firsts(Spider):
+        name = "golden"
+        start_urls = [recorded, f"{recorded}page/2/"]
+        unique = ["kind"]
+
+        def parse(self, response):
+            if response.url == recorded:
+                later.wait(0.3)  # long enough for another worker to be first
+            else:
+                later.set()
+            yield {"kind": "page", "url": response.url, "alone": later.is_set() is (response.url != recorded)}
+
+    checker(folder, update=True)(Firsts)
+    [item] = (folder / "tests" / "golden" / "golden.jsonl").read_text().splitlines()
+    assert json.loads(item) == {"kind": "page", "url": recorded, "alone": True}
 
 
 def test_pytest_finds_the_plugin_of_an_installed_package():
