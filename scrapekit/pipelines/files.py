@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
-from scrapekit.errors import RequestError
+from scrapekit.errors import NotRecorded, RequestError
 from scrapekit.messages import Request, Response
 from scrapekit.pipelines.manifest import FileRecord, record
 from scrapekit.web.headers import content_type
@@ -99,7 +99,9 @@ class FilesPipeline:
         record(self.folder, FileRecord(url, "saved", path.as_posix(), name, size, media_type))
 
     def fail(self, error: RequestError) -> None:
-        """Write down that a file can't be had."""
+        """Write down that a file can't be had. Of one that a replay doesn't have, nothing is known."""
+        if isinstance(error, NotRecorded):
+            return
         record(
             self.folder, FileRecord(error.request.meta["file_url"], "failed", error=f"{type(error).__name__}: {error}")
         )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from scrapekit.errors import ArchiveError
+from scrapekit.pipelines import FilesPipeline
 from scrapekit.project.comparison import canonical, compare
 from scrapekit.project.crawling import Crawl
 from scrapekit.project.report import CrawlReport
@@ -50,8 +53,14 @@ class Golden(NamedTuple):
         gathered = _Gathered()
         archive = ArchiveSettings(replay=str(self.archive))
         chosen = replace(settings, archive=archive, fleet=FleetSettings(), workers=1)
-        with Crawl(spider, chosen, audience=gathered) as crawl:
-            report = crawl.run()
+        pipelines = spider.pipelines
+        with TemporaryDirectory(prefix="scrapekit-check-") as aside:
+            vars(spider)["pipelines"] = [_aside(stage, Path(aside)) for stage in pipelines]
+            try:
+                with Crawl(spider, chosen, audience=gathered) as crawl:
+                    report = crawl.run()
+            finally:
+                vars(spider)["pipelines"] = pipelines
         return Checked(self, [msgspec.json.decode(line) for line in gathered.lines], report)
 
     def expected(self) -> list[dict[str, Any]]:
@@ -125,6 +134,14 @@ class Checked(NamedTuple):
             part.replace(path)
         except OSError as error:
             raise ArchiveError(f"{path}: can't be written: {error.strerror}") from error
+
+
+def _aside(stage: Any, folder: Path) -> Any:
+    """A pipeline that leaves the files of the project, and what stands in their manifest, as they are."""
+    if isinstance(stage, FilesPipeline):
+        stage = copy(stage)
+        stage.folder = folder / stage.name
+    return stage
 
 
 class _Gathered:

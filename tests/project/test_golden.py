@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -11,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+import scrapekit
 from scrapekit import Spider
 from scrapekit.cli import main
 from scrapekit.errors import ArchiveError
+from scrapekit.pipelines import FilesPipeline, read_manifest
 from scrapekit.project.comparison import compare
 from scrapekit.pytest_plugin import checker
 from scrapekit.testing import SampleSite, serve
@@ -219,6 +222,34 @@ def test_one_page_comes_after_the_other_so_that_unique_keeps_the_same_items_each
     checker(folder, update=True)(Firsts)
     [item] = (folder / "tests" / "golden" / "golden.jsonl").read_text().splitlines()
     assert json.loads(item) == {"kind": "page", "url": recorded, "alone": True}
+
+
+def test_files_and_their_manifest_are_left_as_they_are(folder):
+    class Pictures(Spider):
+        name = "pictures"
+        pipelines = [FilesPipeline("files")]
+
+        def parse(self, response):
+            yield {"file_urls": [f"{response.url}page/{n}/" for n in (1, 2, 3)]}
+
+    archive = str(folder / "tests" / "golden" / "pictures.warc.gz")
+    Path(archive).parent.mkdir(parents=True)
+    with serve(SampleSite(books=1)) as site:
+        spider = Pictures(start_urls=[f"{site.url}/quotes/"])
+        scrapekit.run(spider, settings={"archive": {"record": archive}, "crawl": {"max_pages": 2}})
+        scrapekit.run(spider)
+    before = list(read_manifest("files"))
+    assert [record.status for record in before] == ["saved"] * 3  # more than was recorded
+    stages = spider.pipelines
+    checker(folder, update=True)(spider)
+    checker(folder, update=False)(spider)
+    assert list(read_manifest("files")) == before
+    shutil.rmtree("files")
+    checker(folder, update=False)(spider)
+    assert not Path("files").exists()
+    assert spider.pipelines is stages
+    scrapekit.run(spider, settings={"archive": {"replay": archive}})
+    assert {record.status for record in read_manifest("files")} == {"saved"}  # of the others, nothing is known
 
 
 def test_pytest_finds_the_plugin_of_an_installed_package():
