@@ -6,6 +6,7 @@ import logging
 import sqlite3
 import threading
 import time
+from contextlib import ExitStack
 
 import msgspec
 import pytest
@@ -31,6 +32,25 @@ def wait_for(caplog, text):
     while not any(text in record.message for record in caplog.records):
         assert time.monotonic() < until
         time.sleep(0.01)
+
+
+@pytest.fixture
+def locked(tmp_path, caplog):
+    """A sink with an item for a database that somebody else has locked, as it has found, and that lock."""
+
+    def locked(**options):
+        sink = open_output(f"sqlite:///{tmp_path}/items.db", options=Options(max_outage=3600), **options)
+        lock = sqlite3.connect(tmp_path / "items.db", isolation_level=None)
+        held.callback(lock.close)
+        lock.execute("BEGIN EXCLUSIVE")
+        with caplog.at_level(logging.WARNING, "scrapekit"):
+            sink.append([line(n=1)])
+            sink.committed()
+            wait_for(caplog, "trying again")
+        return sink, lock
+
+    with ExitStack() as held:
+        yield locked
 
 
 def test_pauses_grow_up_to_a_limit():
@@ -78,29 +98,14 @@ def test_a_database_that_stays_locked_is_given_up_and_a_later_run_goes_on(tmp_pa
     lock.close()
 
 
-def test_a_crawl_that_ends_does_not_wait_for_a_locked_database(tmp_path, caplog):
-    path = tmp_path / "items.db"
-    sink = open_output(f"sqlite:///{path}", spool=tmp_path / "items.jsonl", options=Options(max_outage=3600))
-    lock = sqlite3.connect(path, isolation_level=None)
-    lock.execute("BEGIN EXCLUSIVE")
-    with caplog.at_level(logging.WARNING, "scrapekit"):
-        sink.append([line(n=1)])
-        sink.committed()
-        wait_for(caplog, "trying again")
+def test_a_crawl_that_ends_does_not_wait_for_a_locked_database(tmp_path, locked):
+    sink, _ = locked(spool=tmp_path / "items.jsonl")
     sink.close()
     assert "scrapekit-loader" not in {thread.name for thread in threading.enumerate()}
-    lock.close()
 
 
-def test_nobody_leaves_a_database_where_nobody_could_resume(tmp_path, caplog):
-    path = tmp_path / "items.db"
-    sink = open_output(f"sqlite:///{path}", options=Options(max_outage=3600))
-    lock = sqlite3.connect(path, isolation_level=None)
-    lock.execute("BEGIN EXCLUSIVE")
-    with caplog.at_level(logging.WARNING, "scrapekit"):
-        sink.append([line(n=1)])
-        sink.committed()
-        wait_for(caplog, "trying again")
+def test_nobody_leaves_a_database_where_nobody_could_resume(locked):
+    sink, lock = locked()
     sink.leave()
     closing = threading.Thread(target=sink.close)
     closing.start()
@@ -108,22 +113,15 @@ def test_nobody_leaves_a_database_where_nobody_could_resume(tmp_path, caplog):
     lock.execute("COMMIT")
     closing.join(60)
     assert lock.execute("SELECT n FROM items").fetchall() == [(1,)]
-    lock.close()
 
 
-def test_whoever_waits_for_a_locked_database_can_leave_and_a_later_run_goes_on(tmp_path, caplog):
-    path, spool = tmp_path / "items.db", tmp_path / "items.jsonl"
-    target = f"sqlite:///{path}"
-    sink = open_output(target, spool=spool, options=Options(max_outage=3600))
-    lock = sqlite3.connect(path, isolation_level=None)
-    lock.execute("BEGIN EXCLUSIVE")
-    sink.append([line(n=1)])
+def test_whoever_waits_for_a_locked_database_can_leave_and_a_later_run_goes_on(tmp_path, locked):
+    spool = tmp_path / "items.jsonl"
+    sink, lock = locked(spool=spool)
     position = sink.position()
-    with caplog.at_level(logging.WARNING, "scrapekit"):
-        sink.committed()
-        waiting = threading.Thread(target=sink.finish)
-        waiting.start()
-        wait_for(caplog, "trying again")
+    waiting = threading.Thread(target=sink.finish)
+    waiting.start()
+    waiting.join(0.1)
     assert waiting.is_alive()
     assert not sink.left
     sink.leave()
@@ -131,13 +129,12 @@ def test_whoever_waits_for_a_locked_database_can_leave_and_a_later_run_goes_on(t
     assert sink.left
     sink.close()
     lock.execute("COMMIT")
-    resumed = resume_output(target, position, spool=spool)
+    resumed = resume_output(f"sqlite:///{tmp_path}/items.db", position, spool=spool)
     resumed.committed()
     resumed.finish()
     assert not resumed.left
     resumed.close()
     assert lock.execute("SELECT n FROM items").fetchall() == [(1,)]
-    lock.close()
 
 
 def test_a_server_that_goes_away_for_a_while_gets_everything_once(postgres_server, postgres, caplog):
