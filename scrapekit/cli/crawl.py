@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from scrapekit.cli.apart import check_apart
 from scrapekit.cli.interrupts import Interrupts
 from scrapekit.cli.live import Live, print_line
-from scrapekit.cli.logfile import check_apart
 from scrapekit.cli.options import load_settings, override_option, parse_arguments, settings_option
 from scrapekit.cli.order import Order
 from scrapekit.cli.page import fix_of
@@ -207,8 +207,9 @@ def _run(order: Order, lineup: Lineup, settings: Settings, job: Job, jobs: Jobs,
     session["json"] = voice.is_json
     opened = False
     try:
-        check_apart(settings.log.file, record.paths)
-        reports.keep_off([*record.paths, *([settings.log.file] if settings.log.file else [])])
+        archives = filter(None, [settings.archive.record, settings.archive.replay])
+        logs = filter(None, [settings.log.file])
+        check_apart({"items": record.paths, "the log": logs, "the archive": archives, "a report": reports.paths})
         if "-" in record.paths and sys.stdout is None:
             raise OutputError("the output is stdout, which is closed")
         with ExitStack() as shown, ExitStack() as stack:

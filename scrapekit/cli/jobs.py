@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scrapekit.cli.apart import check_apart
 from scrapekit.cli.log import logging_to
 from scrapekit.cli.words import File
 from scrapekit.safe import safe
@@ -65,7 +66,7 @@ def show_command(job: str | None, reports: tuple[str, ...]) -> None:
     record = Record.read(folder)
     state = jobs.state(job, record)
     files = Reports(reports)
-    files.keep_off(record.paths)
+    check_apart({"items": record.paths, "a report": files.paths})
     files.write(folder, record, state)
     with Ledger(folder) as ledger:
         counts, failures = ledger.counts(), ledger.failures()

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
-from os.path import realpath
 
 from scrapekit.cli.live import print_line
 from scrapekit.errors import OutputError
 from scrapekit.safe import safe
-
-
-def check_apart(log: str | None, outputs: Iterable[str]) -> None:
-    """Raise OutputError where items would go to the log file, which would then hold both."""
-    if log is not None and log != os.devnull and realpath(log) in map(realpath, outputs):
-        raise OutputError(f"the log file {log} is where items go: take another name for it")
 
 
 class LogFile(logging.Handler):

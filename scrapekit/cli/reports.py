@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from os.path import realpath
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,8 +27,9 @@ class Reports:
     """
 
     def __init__(self, paths: Sequence[str]) -> None:
-        self._paths = [Path(path) for path in paths]
-        for path in self._paths:
+        self.paths = [Path(path) for path in paths]
+        """Where they go."""
+        for path in self.paths:
             if path.suffix.lower() not in _KINDS:
                 raise OutputError(f"--report {path}: must end in .json or .html, which says what it will be")
             if path.is_dir():
@@ -41,13 +41,6 @@ class Reports:
                 _part(path).unlink()
             except OSError as error:
                 raise OutputError(f"--report {path}: can't be written: {error.strerror}") from error
-
-    def keep_off(self, taken: Iterable[str]) -> None:
-        """Raise OutputError where one is a file that the items or the log of the same crawl go to."""
-        places = set(map(realpath, taken))  # which, unlike Path.resolve(), takes links that lead in circles
-        for path in self._paths:
-            if realpath(path) in places:
-                raise OutputError(f"--report {path}: the items or the log go there: take another name")
 
     def write(
         self,
@@ -70,7 +63,7 @@ class Reports:
         Raises:
             ExportError: One can't be written; those before it are.
         """
-        if not self._paths:
+        if not self.paths:
             return
         import msgspec
 
@@ -78,7 +71,7 @@ class Reports:
         from scrapekit.project.summary import summarise
 
         summary = summarise(folder, record, state, report=report, failure=failure)
-        for path in self._paths:
+        for path in self.paths:
             if path.suffix.lower() == ".json":
                 written = msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n"
             else:

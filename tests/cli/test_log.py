@@ -106,7 +106,9 @@ def test_a_log_file_that_cannot_be_opened_is_said_in_one_line_before_anything_be
 def test_items_and_log_are_not_mixed_in_one_file(project, site):
     run = ("crawl", "pages", "-a", f"url={site.url}", "-q")
     code, _, err = project.run(*run, "-O", "./a.jsonl", "--log-file", "a.jsonl")
-    assert (code, err) == (2, "scrapekit: error: the log file a.jsonl is where items go: take another name for it\n")
+    assert (code, err) == (
+        2, "scrapekit: error: a.jsonl: items and the log can't go to one file: take another name for one of them\n"
+    )  # fmt: skip
     assert not (project.folder / "a.jsonl").exists()
     assert project.run(*run, "-O", os.devnull, "--log-file", os.devnull).code == 0
 

@@ -152,6 +152,11 @@ def test_what_is_not_in_the_archive_is_said(folder, capsys):
         (["--record", "x", "--replay", "x"], "--record and --replay exclude each other"),
         (["--replay", "x"], "x: can't be replayed: No such file"),
         (["--replay", "settings.yaml"], "settings.yaml: can't be replayed: it is no WARC file"),
+        (
+            ["--record", "x.jsonl", "-O", "./x.jsonl"],
+            "x.jsonl: items and the archive can't go to one file: take another",
+        ),
+        (["--replay", "x.json", "--report", "x.json"], "x.json: the archive and a report can't go to one file: take"),
         (["--record", "settings.yaml"], "settings.yaml is there already: record to another file, or delete it"),
         (["--record", ""], "--record, --replay and --log-file need the name of a FILE"),
         (["-s", "archive.record=x", "-s", "archive.replay=x"], "archive.record and archive.replay exclude each other"),
