@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from scrapekit.cli.apart import check_apart
 from scrapekit.cli.interrupts import Interrupts
 from scrapekit.cli.live import Live, print_line
 from scrapekit.cli.options import load_settings, override_option, parse_arguments, settings_option
@@ -199,6 +198,7 @@ def _line_up(
 def _run(order: Order, lineup: Lineup, settings: Settings, job: Job, jobs: Jobs, *, told: _Told, fresh: bool) -> int:
     from scrapekit.errors import ExportError, FrontierError, OutputError
     from scrapekit.project import Crawl
+    from scrapekit.project.apart import check_apart
 
     again = f"to go on: {order.resume_command(job)}"
     record = job.record

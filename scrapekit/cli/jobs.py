@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scrapekit.cli.apart import check_apart
 from scrapekit.cli.log import logging_to
 from scrapekit.cli.words import File
 from scrapekit.safe import safe
@@ -57,6 +56,7 @@ def jobs_command(ctx: click.Context) -> None:
 def show_command(job: str | None, reports: tuple[str, ...]) -> None:
     """Show how JOB stands, without JOB the latest one: its requests by state, what failed, and how to go on."""
     from scrapekit.cli.reports import Reports
+    from scrapekit.project.apart import check_apart
     from scrapekit.project.job import Record
     from scrapekit.project.ledger import Ledger
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from scrapekit.download import Downloader, Source
 from scrapekit.errors import ArchiveError, CacheError, SpiderError
+from scrapekit.project.apart import check_apart
 from scrapekit.settings import BackoffSettings, Settings, mask
 from scrapekit.spider import Spider
 
@@ -27,8 +28,10 @@ def prepare(settings: Settings, *, resume: bool) -> Callable[[], None]:
     Raises:
         ConfigError: A store can't be used as it was asked for.
     """
-    kind, record = settings.fleet.kind, settings.archive.record
-    if settings.archive.replay is not None:
+    kind, record, replay = settings.fleet.kind, settings.archive.record, settings.archive.replay
+    outputs = [output.path for output in settings.export.outputs]
+    check_apart({"items": outputs, "the archive": filter(None, [record, replay])})
+    if replay is not None:
         if kind != "threads":
             # Of what was recorded twice, such as an error and what came after it, each process would begin anew.
             raise ArchiveError(f"an archive is replayed in threads: use --fleet threads, not {kind}")

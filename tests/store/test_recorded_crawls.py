@@ -14,7 +14,7 @@ from warcio.archiveiterator import ArchiveIterator
 
 import scrapekit
 from scrapekit.cli import main
-from scrapekit.errors import ArchiveError, SettingsError
+from scrapekit.errors import ArchiveError, OutputError, SettingsError
 from scrapekit.testing import Reply, serve
 
 ROOT = Path(__file__).parents[2]
@@ -201,6 +201,9 @@ def test_the_library_records_and_replays_through_a_cache(folder):
         run(archive={"record": "x.warc.gz"})
     with pytest.raises(SettingsError):
         run(archive={"replay": 3})
+    with pytest.raises(OutputError, match="x.jsonl: items and the archive can't go to one file"):
+        scrapekit.run(Pages, start_urls=[url], output="x.jsonl", settings={"archive": {"record": "./x.jsonl"}})
+    assert not Path("x.jsonl").exists()
 
 
 class Visitors(scrapekit.Spider):

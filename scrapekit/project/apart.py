@@ -1,4 +1,4 @@
-"""Which files a command writes: each must be another one."""
+"""Which files a crawl writes: each must be another one."""
 
 from __future__ import annotations
 
