@@ -155,6 +155,11 @@ def check_spider(spider: Spider) -> None:
     if wrong is not None:
         name, must = wrong
         raise SpiderError(f"{type(spider).__name__}.{name} must be {must}, not {getattr(spider, name)!r:.80}")
+    if inspect.iscoroutinefunction(spider.start) or inspect.isasyncgenfunction(spider.start):
+        raise SpiderError(f"{type(spider).__name__}.start must be a plain generator, not async: it may block")
+    for theirs, ours in _SCRAPYS.items():
+        if hasattr(spider, theirs):
+            raise SpiderError(f"{type(spider).__name__}.{theirs} is Scrapy's, and would do nothing: {ours}")
 
 
 def start_hosts(spider: Spider) -> set[str]:
@@ -171,6 +176,12 @@ def start_hosts(spider: Spider) -> set[str]:
     except RequestInvalid as error:
         raise SpiderError(f"start_urls of spider {spider.name!r}: {error}") from error
 
+
+_SCRAPYS = {
+    "custom_settings": "settings go into `settings`, nested as in settings.yaml",
+    "start_requests": "call it start()",
+}
+"""What those who come from Scrapy leave in their spiders, and what to do with it."""
 
 _LOOKED_AT = 10_000  # start URLs, before the crawl begins; the others are looked at when their turn comes
 

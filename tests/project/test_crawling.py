@@ -112,6 +112,10 @@ async def _later(self, item):
     return item
 
 
+async def _starts(self):
+    yield scrapekit.Request("http://127.0.0.1/")
+
+
 WRONG = [
     ({"start_urls": 5}, "Wrong.start_urls must be a list of URLs, not 5"),
     ({"start_urls": ["http://127.0.0.1/", "not a url"]}, "start_urls of spider 'wrong': not a URL that can"),
@@ -127,6 +131,13 @@ WRONG = [
     ({"pipelines": [dict]}, "Wrong.pipelines must be a list of functions"),
     ({"pipelines": [type("Late", (), {"process": _later})]}, "process(item), none of them async or a generator, not ["),
     ({"pipelines": [lambda item: (yield item)]}, "none of them async or a generator"),
+    ({"start": _starts}, "Wrong.start must be a plain generator, not async: it may block"),
+    ({"start": _later}, "Wrong.start must be a plain generator, not async"),
+    ({"start_requests": lambda self: []}, "Wrong.start_requests is Scrapy's, and would do nothing: call it start()"),
+    (
+        {"custom_settings": {"DOWNLOAD_DELAY": 1}},
+        "Wrong.custom_settings is Scrapy's, and would do nothing: settings go",
+    ),
 ]
 
 
