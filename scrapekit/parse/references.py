@@ -19,20 +19,22 @@ def mended(data: bytes) -> bytes:
     Args:
         data: XML, or as much of it as ends outside of a reference and a section, in an encoding that has ASCII in it.
     """
-    return _REFERENCES(_numeric, data)
+    return _REFERENCES(_numeric, _HALVES(b"&#xFFFD;", data))
 
 
+# As some feeds write emoji. In sections too: what is wrong in one makes libxml2 read the rest of it as text.
+_HALVES = re.compile(
+    rb"&#(?:0*(?:5529[6-9]|55[3-9]\d\d|56\d{3}|57[0-2]\d\d|573[0-3]\d|5734[0-3])|[xX]0*[dD][89A-Fa-f][0-9A-Fa-f]{2});"
+).sub
 _REFERENCES = re.compile(
-    rb"<!(?:\[CDATA\[.*?(?:\]\]>|\Z)|--.*?(?:-->|\Z))|&(?:#(?:([0-9]{1,9})|[xX]([0-9A-Fa-f]{1,9}));|([\w:.-]++);)?",
+    rb"<!(?:\[CDATA\[.*?(?:\]\]>|\Z)|--.*?(?:-->|\Z))|&(?:#(?:[0-9]{1,9}|[xX][0-9A-Fa-f]{1,9});|([\w:.-]++);)?",
     re.DOTALL,
 ).sub
 
 
 def _numeric(found: re.Match[bytes]) -> bytes:
-    decimal, hexadecimal, name = found.groups()
+    name = found[1]
     if name is not None:
         known = html5.get(f"{name.decode()};")
         return found[0] if known is None else "".join(f"&#{ord(each)};" for each in known).encode()
-    if 0xD800 <= int(decimal or hexadecimal or b"0", 10 if decimal else 16) < 0xE000:  # as some feeds write emoji
-        return b"&#xFFFD;"
     return b"&#38;" if found[0] == b"&" else found[0]

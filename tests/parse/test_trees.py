@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -19,6 +19,8 @@ SOUP = st.lists(
 
 
 @given(source=st.binary() | SOUP | st.text())
+@example(source=b"<_><!--\x01&#xd800;")
+@example(source=b"<_><![CDATA[\x01&#0057343;")
 @pytest.mark.parametrize("kind", [HtmlDocument, XmlDocument])
 def test_nothing_in_a_body_raises(kind, source):
     doc = kind(source, "https://site.example/")
