@@ -30,6 +30,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 HTML = [("Content-Type", "text/html")]
 MAXSIZE = 6
+CROWD = 30  # requests, after which the sample site has told of more pages than may be asked for at once
 
 
 @pytest.fixture(scope="module")
@@ -90,26 +91,33 @@ def die(cluster, node):
 
 
 class Disaster:
-    """The sample site, whose slow answers come at once when an actor or a node is about to be killed.
+    """The sample site, which once lets as many requests come as may be open, until an actor or a node is killed.
 
-    So none of the requests of the dead is open at the server any more when the living ask again for the same pages.
+    From then on it answers at once, so none of the requests of the dead is open at the server any more when the living
+    ask again for the same pages.
     """
 
     def __init__(self, sample, at):
         self.sample = sample
         self.at = dict(at)  # what to do, by the number of the request that brings it about
-        self.seen = 0
+        self.seen = self.open = 0
         self.lock = threading.Lock()
         self.quick = threading.Event()
 
     def __call__(self, view):
         with self.lock:
             self.seen += 1
+            self.open += 1
             act = self.at.pop(self.seen, None)
+            crowded = self.seen > CROWD
+            if act is not None or self.open == MAXSIZE:
+                self.quick.set()
         if act is not None:
-            self.quick.set()
             act()
-        self.quick.wait(0.01)
+        if crowded:
+            self.quick.wait(10)
+        with self.lock:
+            self.open -= 1
         return self.sample(view)
 
 
