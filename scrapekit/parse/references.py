@@ -19,10 +19,17 @@ def mended(data: bytes) -> bytes:
     Args:
         data: XML, or as much of it as ends outside of a reference and a section, in an encoding that has ASCII in it.
     """
-    return _REFERENCES(_numeric, _HALVES(b"&#xFFFD;", data))
+    return _REFERENCES(_numeric, without_halves(data))
 
 
-# As some feeds write emoji. In sections too: what is wrong in one makes libxml2 read the rest of it as text.
+def without_halves(data: bytes) -> bytes:
+    """``data`` with U+FFFD for references to half a character, as some feeds write emoji. Linear.
+
+    In sections too: what is wrong in one makes libxml2 read the rest of it as text.
+    """
+    return _HALVES(b"&#xFFFD;", data)
+
+
 _HALVES = re.compile(
     rb"&#(?:0*(?:5529[6-9]|55[3-9]\d\d|56\d{3}|57[0-2]\d\d|573[0-3]\d|5734[0-3])|[xX]0*[dD][89A-Fa-f][0-9A-Fa-f]{2});"
 ).sub

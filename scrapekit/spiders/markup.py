@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from scrapekit.parse.references import mended
+from scrapekit.parse.references import mended, without_halves
 
 _SPACE_BEFORE = re.compile(rb"\A(\xef\xbb\xbf)?[ \t\r\n]+(?=<)").sub
 _SECTIONS = re.compile(rb"<!(?:(\[CDATA\[)(?:.*?\]\]>|.*())|(--)(?:.*?-->|.*()))", re.DOTALL).finditer
@@ -20,7 +20,7 @@ def well_referenced(pieces: Iterable[bytes]) -> Iterator[bytes]:
         pieces: As they come. What has bytes that are not ASCII in the place of such passes as it is, from there on.
     """
     held = end = b""  # what has to wait for more; how the section ends that we are in
-    parts, first = iter(pieces), True
+    parts, first = _whole_characters(pieces), True
     for piece in parts:
         data = held + piece
         if b"\0" in data or b"\x1b" in data:  # UTF-16, ISO-2022-JP: the byte of an ampersand may be none there
@@ -33,6 +33,19 @@ def well_referenced(pieces: Iterable[bytes]) -> Iterator[bytes]:
             yield passed
     if held:
         yield held if end else mended(held)
+
+
+def _whole_characters(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces :func:`without_halves`, none of them empty."""
+    held = b""
+    for piece in pieces:
+        data = held + piece
+        cut = data.rfind(b"&", max(len(data) - _LONGEST, 0))
+        held = b"" if cut < 0 else data[cut:]
+        if passed := without_halves(data[: len(data) - len(held)]):
+            yield passed
+    if held:
+        yield without_halves(held)
 
 
 def _split(data: bytes, end: bytes) -> tuple[bytes, bytes, bytes]:

@@ -15,6 +15,7 @@ PARTS = st.sampled_from(
 @given(st.lists(PARTS, max_size=12).map("".join), st.lists(st.integers(1, 9), min_size=1, max_size=8))
 @example("<![CDATA[&amp;<!--]]>&amp;--><b>&", [1])
 @example("<!--<![CDATA[-->&<![CDATA[&]]>&", [2])
+@example("<![CDATA[&#xD83D;", [3])
 def test_where_it_is_cut_makes_no_difference(text, lengths):
     body, pieces = f"<r>{text}".encode(), []
     for length in lengths * len(body):
