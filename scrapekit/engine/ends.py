@@ -26,8 +26,6 @@ class Ends:
     def __init__(self, stats: Stats, *, keep_failures: bool = False) -> None:
         self._stats = stats
         self._keep_failures = keep_failures
-        self.quarantined: list[str] = []
-        """URLs that were given up in this run: worker processes died of them, or their callback never returned."""
         self.last_error = ""
         """The newest failure in one line."""
 
@@ -68,7 +66,6 @@ class Ends:
         url = masked(queued.request.url)
         self._stats.quarantined += 1
         self._stats.tally(self._stats.errors, Quarantined.__name__, url, why)
-        self.quarantined.append(url)
         self.last_error = f"{url}: {Quarantined.__name__}: {why}"
         told = facts("quarantined", queued, Quarantined.__name__)
         logger.error("%s", safe_lines("\n".join(filter(None, (self.last_error, where)))), extra=told)

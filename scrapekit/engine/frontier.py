@@ -268,6 +268,10 @@ class Frontier:
         """What has failed for good or is quarantined: (kind, status, how many). Reads the whole table."""
         return self._read(_FAILURES)
 
+    def quarantined(self) -> list[str]:
+        """The URLs of what is quarantined, over all runs. Reads the whole table."""
+        return [masked(url) for (url,) in self._read("SELECT url FROM requests WHERE state = ?", QUARANTINED)]
+
     def requeue(self, kind: str, status: int | None) -> None:
         """Such requests are pending again, as if they were never tried. Inside :meth:`commit`."""
         self._db.execute(_REQUEUE, (kind, status))

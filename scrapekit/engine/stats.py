@@ -48,8 +48,8 @@ class Stats(Struct):
         """Requests that failed so are to be tried again: they are not failed any more."""
         if quarantined:
             self.quarantined -= count
-            return
-        self.failed -= count
+        else:
+            self.failed -= count
         tally = self.errors.get(kind)
         if tally is not None and tally.count > count:
             tally.count -= count

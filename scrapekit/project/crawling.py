@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -27,16 +28,19 @@ from scrapekit.engine import (
     Stats,
     SteadyClock,
 )
-from scrapekit.errors import FrontierError
+from scrapekit.errors import FrontierError, Quarantined
 from scrapekit.messages import Request
 from scrapekit.project.hands import Hands
 from scrapekit.project.lineup import Cast, Lineup
 from scrapekit.project.outputs import JobFiles, Outputs
 from scrapekit.project.report import CrawlReport
 from scrapekit.project.sources import unhurried
+from scrapekit.safe import safe_lines
 from scrapekit.settings import OutputSettings, RetrySettings, Settings
 from scrapekit.spider import Spider
 from scrapekit.web import CookieJar
+
+logger = logging.getLogger("scrapekit")
 
 
 class Crawl:
@@ -103,10 +107,13 @@ class Crawl:
             in_flight = _in_flight(None if job is None else job.in_flight_path, capacity)
             opened.callback(in_flight.close)
             retry = _retry(settings.retry)
-            self._quarantined = frontier.recover(
+            quarantined = frontier.recover(
                 in_flight.left, self._clock.now(), settings.retry.max_retry_after, crawl.quarantine_after
             )
-            stats.quarantined += len(self._quarantined)
+            stats.quarantined += len(quarantined)
+            for url in quarantined:
+                told = {"event": "quarantined", "url": url, "error": Quarantined.__name__}
+                logger.error("%s", safe_lines(f"{url}: it was in flight at too many deaths of the process"), extra=told)
             jar = None
             if settings.http.cookies:
                 jar = CookieJar()
@@ -204,7 +211,7 @@ class Crawl:
             rejected=rejected,
             elapsed=self._clock.now() - started,
             pending=counts["pending"],
-            quarantined=(*self._quarantined, *self._outcomes.ends.quarantined),
+            quarantined=tuple(self._frontier.quarantined()) if stats.quarantined else (),
             failure=failure,
             stopped_by=self._outcomes.stop_reason,
             start_error=self._outcomes.failure,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import signal
 import sys
 
 import pytest
@@ -445,3 +446,36 @@ def test_an_unfinished_job_keeps_its_csv_though_nothing_is_there_yet(project, si
     monkeypatch.setattr(Engine, "run", whole)
     assert project.run("crawl", "pages", "--resume").code == 0
     assert (project.folder / "out.json").exists()
+
+
+def test_what_killed_the_process_in_earlier_runs_is_told_when_it_is_given_up_and_in_the_last_report(project, site):
+    project.write(
+        "spiders/deadly.py",
+        """
+        import os
+        import signal
+        from scrapekit import Request, Spider
+
+        class Deadly(Spider):
+            def start(self):
+                for n in range(3):
+                    yield Request(f"{self.url}?{n}")
+
+            def parse(self, response):
+                if response.url[-1] != "2":
+                    os.kill(os.getpid(), signal.SIGKILL)
+                yield {"url": response.url}
+        """,
+    )
+    words = ["-s", "workers=1", "-s", "crawl.quarantine_after=1", "-s", "log.json=true"]
+    for more in (["-a", f"url={site.url}/", "-O", "d.jsonl"], ["--resume"]):
+        with project.start("crawl", "deadly", *words, *more) as process:
+            process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL
+    ended = project.run("crawl", "deadly", *words, "--resume", "--report", "r.json")
+    assert ended.code == 0
+    [told] = [line for line in map(json.loads, ended.err.splitlines()) if line["event"] == "quarantined"]
+    assert (told["url"], told["error"]) == (f"{site.url}/?1", "Quarantined")
+    report = json.loads((project.folder / "r.json").read_text())
+    assert (report["quarantined"], report["quarantined_urls"]) == (2, [f"{site.url}/?0", f"{site.url}/?1"])
+    assert project.urls("d.jsonl") == ["/?2"]
