@@ -101,7 +101,7 @@ class Shelf:
     def _row(self, job: str, record: Record, known: tuple[object, Row] | None) -> tuple[object, Row]:
         """How a job stands; counted again only where something was written since."""
         folder, state = self._root / ".scrapekit" / "jobs" / job, self._jobs.state(job, record)
-        version = (state, *(_written(folder / f"frontier.sqlite{end}") for end in ("", "-wal")))
+        version = _version(folder, state)
         if known is not None and known[0] == version:
             return known
         row = Row(job, record.spider, state, _started(record), masked(", ".join(record.paths)))
@@ -121,19 +121,25 @@ class Shelf:
 
     def _frames(self, folder: Path) -> Generator[bytes, None, None]:
         before: Frame | None = None
+        known: object = None
         with Trail(folder) as trail:
             while True:
                 began = time.monotonic()
-                frame = self._frame(folder, trail)
-                same = before is not None and structs.replace(before, at=frame.at) == frame
-                yield SAME if same else event("frame", frame)
-                before = frame
+                record = Record.read(folder)
+                state = self._jobs.state(folder.name, record)
+                version = _version(folder, state)
+                if before is not None and known == version and trail.is_complete and not before.hosts:
+                    yield SAME
+                else:
+                    frame = self._frame(folder, trail, record, state)
+                    same = before is not None and structs.replace(before, at=frame.at) == frame
+                    yield SAME if same else event("frame", frame)
+                    before, known = frame, version
                 if self._rest(began):
                     return
 
-    def _frame(self, folder: Path, trail: Trail) -> Frame:
-        job, record, now = folder.name, Record.read(folder), time.time()
-        state = self._jobs.state(job, record)
+    def _frame(self, folder: Path, trail: Trail, record: Record, state: str) -> Frame:
+        job, now = folder.name, time.time()
         with Ledger(folder) as ledger:
             counts, course = ledger.counts(), ledger.course(_BARS)
         open_ = state != "finished" and any(counts.get(name) for name in _OPEN)
@@ -181,8 +187,14 @@ def _started(record: Record) -> float | None:
     return datetime.fromisoformat(record.created).timestamp() if record.created else None
 
 
+def _version(folder: Path, state: str) -> object:
+    """What is another one when something about a job has been written since."""
+    return state, *(_written(folder / name) for name in ("job.json", "frontier.sqlite", "frontier.sqlite-wal"))
+
+
 def _written(path: Path) -> int:
     try:
-        return path.stat().st_mtime_ns
-    except OSError:  # no write-ahead log: nobody has it open
+        found = path.stat()
+    except OSError:
         return 0
+    return found.st_mtime_ns if found.st_size else 0  # whoever reads a database makes an empty write-ahead log

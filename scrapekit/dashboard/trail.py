@@ -91,6 +91,8 @@ class Trail:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "frontier.sqlite"
+        self.is_complete = False
+        """Whether the last look has read all that was there."""
         self._until = 0
         self._slowest: list[tuple[float, int]] = []
         self._failed: dict[int, int] = {}  # by request its last attempt, the latest last
@@ -108,9 +110,7 @@ class Trail:
 
     def seen(self, *, hosts: bool = False) -> Seen:
         """All that can be told now, once what is new has been read: some thousand rows of it, the rest next time."""
-        for _ in range(_PIECES):
-            if not self._read_on():
-                break
+        self.is_complete = any(not self._read_on() for _ in range(_PIECES))
         stats = self._kept("stats", Stats) or Stats()
         open_ = [Open(*row) for row in self._read(_OPEN, _HOSTS)] if hosts else []
         return Seen(self._slow(), self._failing(), stats, self._kept("output", dict[str, Any]) or {}, open_)

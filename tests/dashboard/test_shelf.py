@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,8 @@ from watching import Page
 
 from scrapekit.cli import main
 from scrapekit.dashboard import Server, Shelf
+from scrapekit.dashboard.message import SAME, Question
+from scrapekit.project.ledger import Ledger
 from scrapekit.settings.listen import Listen
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,6 +78,21 @@ def test_a_finished_job_has_the_page_that_its_crawl_had(project, site, finished)
     assert (len(frame["slowest"]), len(frame["items"]), frame["resume"], frame["hosts"]) == (10, 20, "", [])
     assert frame["rate"] > 0
     assert (sum(frame["course"]["done"]), sum(frame["course"]["failed"]), frame["spiders"]) == (40, 1, [])
+
+
+def test_a_job_is_read_again_only_where_something_was_written_since(project, finished, monkeypatch):
+    course, reads = Ledger.course, []
+    monkeypatch.setattr(Ledger, "course", lambda ledger, bars: reads.append(bars) or course(ledger, bars))
+    monkeypatch.setattr(Shelf, "_rest", lambda *_: False)
+    shown = Shelf(project, lambda *_: "").page(Question("GET", "/events", {"job": finished}))
+    before = [next(shown.events) for _ in range(4)]
+    assert (len(reads), before[0][:12], set(before[1:])) == (1, b"event: frame", {SAME})
+    with closing(sqlite3.connect(project / ".scrapekit" / "jobs" / finished / "frontier.sqlite")) as db, db:
+        db.execute("UPDATE meta SET value = json_set(value, '$.items', 1234) WHERE key = 'stats'")
+    assert b"1234" in next(shown.events)
+    assert next(shown.events) == SAME
+    assert len(reads) == 2
+    shown.events.close()
 
 
 def test_a_job_that_runs_elsewhere_is_shown_as_it_grows(project, site, crawl):
