@@ -34,8 +34,9 @@ class BanRules:
     Args:
         statuses: HTTP statuses that mean a ban.
         text: A regular expression that is found in the pages that do.
-        sessions: Names of sessions: the next one after that of the request is tried. The proxy changes by itself, for
-            one through which a ban came rests.
+        sessions: Names of sessions: the next one after that of the request is tried. Its cookies are used, as
+            ``session="visitor=>name"``; who is crawling stays the same, so no page is fetched for each of them. The
+            proxy changes by itself, for one through which a ban came rests.
         wait: Seconds until then, at least.
     """
 
@@ -67,9 +68,10 @@ class BanRules:
     def _other(self, request: Request) -> Request | None:
         if not self._sessions:
             return None
-        known = request.session in self._sessions
-        following = self._sessions.index(request.session) + 1 if known else 0
-        return request.replace(session=self._sessions[following % len(self._sessions)])
+        jar = request.session.rpartition("=>")[2]
+        following = self._sessions.index(jar) + 1 if jar in self._sessions else 0
+        visitor, other = request.session.partition("=>")[0], self._sessions[following % len(self._sessions)]
+        return request.replace(session=other if other == visitor else f"{visitor}=>{other}")
 
 
 class RenewLogin:

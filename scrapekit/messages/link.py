@@ -69,13 +69,13 @@ def link_of(request: Request) -> Link:
         stored = _encode(extra)
         plain = extra.method == "GET" and extra.body is None
         identity = plain_fingerprint if plain else fingerprint(extra.method, url, extra.body)
-        identity = _seen_by(extra.session, identity)
+        identity = _seen_by(extra.session.partition("=>")[0], identity)
     return Link(url, host, None if request.dont_filter else identity, request.callback, request.priority, stored)
 
 
-def _seen_by(session: str, identity: bytes) -> bytes:
-    """What one visitor sees is not what another one does: the fingerprint is that of a session, if it has a name."""
-    return blake2b(identity + storable(session).encode(), digest_size=16).digest() if session else identity
+def _seen_by(visitor: str, identity: bytes) -> bytes:
+    """What one visitor sees is not what another one does: the fingerprint is that of a visitor, if there is a name."""
+    return blake2b(identity + storable(visitor).encode(), digest_size=16).digest() if visitor else identity
 
 
 def linker(ignored: Collection[str]) -> Callable[[Request], Link]:
@@ -92,7 +92,7 @@ def linker(ignored: Collection[str]) -> Callable[[Request], Link]:
         if made.fingerprint is None or (bare := without_parameters(made.url, ignored)) == made.url:
             return made
         identity = fingerprint(request.method, bare, request.body)
-        return replace(made, fingerprint=_seen_by(request.session, identity))
+        return replace(made, fingerprint=_seen_by(request.session.partition("=>")[0], identity))
 
     return link
 

@@ -47,7 +47,8 @@ class Request(Struct, frozen=True, omit_defaults=True, repr_omit_defaults=True):
         errback: A method of the spider, or its name, that gets the :class:`~scrapekit.errors.RequestError` when the
             request has failed for good. What it yields counts like a callback's.
         dont_filter: True fetches the URL even if it was requested before, and outside ``allowed_domains``.
-        session: The name of the cookie jar; requests of one session share their cookies.
+        session: The name of the cookie jar; requests of one session share their cookies. ``"ann=>bob"`` sends what ann
+            asks for with the cookies of bob: to the dupe filter it is ann's.
         proxy: The URL of a proxy for this request.
         timeout: Seconds for the whole exchange, instead of ``http.timeout.total``.
         delay: Seconds that the host must have been left alone before this request, instead of ``throttle.delay``.

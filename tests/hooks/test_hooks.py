@@ -1,6 +1,7 @@
 """Hooks in real crawls: what they see, what they may change, and what becomes of responses that they turn down."""
 
 import threading
+from collections import Counter
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -114,9 +115,35 @@ def test_a_ban_page_is_tried_again_as_another_visitor(fleet):
         return Reply(b"Access DENIED")
 
     items, log = crawl(TwoVisitors, app, {"fleet": {"kind": fleet}})
-    assert items == [{"text": "welcome", "session": "bob"}]
+    assert items == [{"text": "welcome", "session": "=>bob"}]
     cookies = [request.headers.get("cookie") for request in log if request.path == "/page"]
     assert cookies == [None, "name=ann", "name=bob"]
+
+
+def test_what_a_page_leads_to_that_was_had_in_another_session_is_fetched_once_for_all_sessions():
+    class Round(Start):
+        hooks = [BanRules(statuses=[403], sessions=["ann", "bob"])]
+        settings = {"retry": {"times": 4}}
+
+        def start(self):
+            yield Request(f"{self.url}/0")
+
+        def parse(self, response):
+            yield {"url": response.url, "session": response.request.session}
+            yield from response.follow_all("a")
+
+    seen = Counter()
+
+    def app(request):
+        seen[request.path] += 1
+        if seen[request.path] < {"/1": 2, "/2": 3}.get(request.path, 0):
+            return Reply(b"", 403)
+        html = "".join(f"<a href=/{n}>x</a>" for n in range(6))
+        return Reply(html.encode(), headers=[("Content-Type", "text/html"), ("Set-Cookie", f"from={request.path[1:]}")])
+
+    items, _ = crawl(Round, app, {"robots": {"obey": False}, "workers": 1})
+    assert seen == {"/0": 1, "/1": 2, "/2": 3, "/3": 1, "/4": 1, "/5": 1}
+    assert sorted(item["session"] for item in items) == ["", "", "", "", "=>ann", "=>bob"]
 
 
 def test_a_ban_that_stays_is_a_failure_of_that_name_and_its_errback_runs():
@@ -155,7 +182,7 @@ def test_a_ban_page_is_tried_again_in_another_session_through_another_proxy(ban)
         settings = NO_WAIT | {"robots": {"obey": False}, "http": {"proxies": [banned.url, welcome.url]}}
         items = list(scrapekit.crawl(Shop, settings=settings))
         assert [request.target for request in banned.log] == ["http://shop.test/"]
-    assert items == [{"page": "hello", "session": "ann"}]
+    assert items == [{"page": "hello", "session": "=>ann"}]
 
 
 class HealthyProxy:
