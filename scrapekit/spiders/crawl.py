@@ -72,6 +72,8 @@ class CrawlSpider(RoutedSpider):
         for rule in self.rules:
             if not isinstance(rule, Rule):
                 raise SpiderError(f"{type(self).__name__}.rules must be a list of Rule, not {rule!r:.80}")
+            if rule.callback == "parse":
+                raise SpiderError(f"{type(self).__name__}.rules: they run in parse(): give the callback another name")
             for role in _METHODS:
                 self._check(getattr(rule, role), role)
 

@@ -157,10 +157,18 @@ def test_a_rule_that_names_no_method_is_refused_before_anything_is_fetched(site)
     class NoRule(Base):
         rules = ["/p/"]
 
+    class RulesAway(Base):
+        rules = [Rule("/p/", "parse")]
+
+        def parse(self, response):
+            yield {"title": "and no rule ever ran"}
+
     with pytest.raises(SpiderError, match="callback 'prodct' is not a method of the spider; did you mean 'product'"):
         Misspelt()
     with pytest.raises(SpiderError, match="rules must be a list of Rule"):
         NoRule()
+    with pytest.raises(SpiderError, match=r"RulesAway.rules: they run in parse\(\): give the callback another name"):
+        RulesAway()
     assert not site.server.hits
 
 
