@@ -178,7 +178,11 @@ def start_hosts(spider: Spider) -> set[str]:
 
 
 _SCRAPYS = {
+    "closed": "at the end, on_finish(report) of a hook is called",
     "custom_settings": "settings go into `settings`, nested as in settings.yaml",
+    "download_delay": "say `settings = {'throttle': {'delay': 1}}`",
+    "from_crawler": "__init__() gets the arguments, and settings go into `settings`",
+    "handle_httpstatus_list": "say Request(url, handle_statuses=[404])",
     "start_requests": "call it start()",
 }
 """What those who come from Scrapy leave in their spiders, and what to do with it."""

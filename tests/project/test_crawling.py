@@ -133,6 +133,11 @@ WRONG = [
     ({"pipelines": [lambda item: (yield item)]}, "none of them async or a generator"),
     ({"start": _starts}, "Wrong.start must be a plain generator, not async: it may block"),
     ({"start": _later}, "Wrong.start must be a plain generator, not async"),
+    (
+        {"closed": lambda self, reason: None},
+        "Wrong.closed is Scrapy's, and would do nothing: at the end, on_finish(rep",
+    ),
+    ({"handle_httpstatus_list": [404]}, "would do nothing: say Request(url, handle_statuses=[404])"),
     ({"start_requests": lambda self: []}, "Wrong.start_requests is Scrapy's, and would do nothing: call it start()"),
     (
         {"custom_settings": {"DOWNLOAD_DELAY": 1}},
