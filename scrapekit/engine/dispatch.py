@@ -153,8 +153,8 @@ class Dispatcher:
         if jar is None:
             return "; ".join(f"{name}={value}" for name, value in request.cookies.items() if value is not None) or None
         if request.cookies and not queued.attempt:
-            jar.put(request.cookies, request.url, now, request.session)
-        return jar.header_for(request.url, now, request.session)
+            jar.put(request.cookies, request.url, now, request.jar)
+        return jar.header_for(request.url, now, request.jar)
 
     def _allowed(self, robots: Robots, queued: Queued, now: float) -> bool:
         """Whether a request may be fetched now; where not, what becomes of it is seen to."""

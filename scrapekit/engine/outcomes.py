@@ -132,7 +132,7 @@ class Outcomes:
             self._scheduler.release(queued.host, now)
         if self._jar is not None and outcome.set_cookies:
             for header in outcome.set_cookies:
-                self._jar.set(header, queued.request.url, now, queued.request.session)
+                self._jar.set(header, queued.request.url, now, queued.request.jar)
         if outcome.id < 0:
             self._take_robots(outcome, now)
             return

@@ -68,9 +68,9 @@ class BanRules:
     def _other(self, request: Request) -> Request | None:
         if not self._sessions:
             return None
-        jar = request.session.rpartition("=>")[2]
+        visitor, jar = request.visitor, request.jar
         following = self._sessions.index(jar) + 1 if jar in self._sessions else 0
-        visitor, other = request.session.partition("=>")[0], self._sessions[following % len(self._sessions)]
+        other = self._sessions[following % len(self._sessions)]
         return request.replace(session=other if other == visitor else f"{visitor}=>{other}")
 
 

@@ -69,7 +69,7 @@ def link_of(request: Request) -> Link:
         stored = _encode(extra)
         plain = extra.method == "GET" and extra.body is None
         identity = plain_fingerprint if plain else fingerprint(extra.method, url, extra.body)
-        identity = _seen_by(extra.session.partition("=>")[0], identity)
+        identity = _seen_by(request.visitor, identity)
     return Link(url, host, None if request.dont_filter else identity, request.callback, request.priority, stored)
 
 
@@ -92,7 +92,7 @@ def linker(ignored: Collection[str]) -> Callable[[Request], Link]:
         if made.fingerprint is None or (bare := without_parameters(made.url, ignored)) == made.url:
             return made
         identity = fingerprint(request.method, bare, request.body)
-        return replace(made, fingerprint=_seen_by(request.session.partition("=>")[0], identity))
+        return replace(made, fingerprint=_seen_by(request.visitor, identity))
 
     return link
 

@@ -17,6 +17,7 @@ from scrapekit.safe import masked
 from scrapekit.web.urls import address
 
 _MAX_PRIORITY = 2**31
+_USUAL: tuple[object, ...] = ("", None, None, None, (), {})  # session, proxy, timeout, delay, handle_statuses, cookies
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 _COOKIE_VALUE = re.compile(r"[\x20-\x3a\x3c-\x7e\x80-\xff]*").fullmatch
 _FIELD_VALUE = re.compile(r"[^\0\r\n\u0100-\U0010ffff]*").fullmatch
@@ -106,18 +107,21 @@ class Request(Struct, frozen=True, omit_defaults=True, repr_omit_defaults=True):
             raise RequestInvalid(
                 f"priority must be a whole number up to {_MAX_PRIORITY:,}, not {self.priority!r} (request to {url})"
             )
-        if (
-            self.session != ""
-            or self.proxy is not None
-            or self.timeout is not None
-            or self.delay is not None
-            or self.handle_statuses != ()
-            or self.cookies != {}
-        ):
+        if (self.session, self.proxy, self.timeout, self.delay, self.handle_statuses, self.cookies) != _USUAL:
             _check_rare(self)
 
     def __repr__(self) -> str:
         return masked(super().__repr__())
+
+    @property
+    def visitor(self) -> str:
+        """Whose request it is to the dupe filter: of ``session="ann=>bob"``, ``"ann"``."""
+        return self.session.partition("=>")[0]
+
+    @property
+    def jar(self) -> str:
+        """Whose cookies are sent with it: of ``session="ann=>bob"``, ``"bob"``."""
+        return self.session.rpartition("=>")[2]
 
     def replace(self, **changes: Any) -> Request:
         """A copy with these arguments changed. A ``body``, ``form`` or ``json`` takes the place of the one before."""

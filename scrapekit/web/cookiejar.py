@@ -44,8 +44,8 @@ class CookieJar:
         Raises:
             RequestInvalid: ``url`` can't be fetched.
         """
-        cookie, jar = parse_set_cookie(header, url, now), session.rpartition("=>")[2]
-        return cookie is not None and self._put(jar, cookie, now, secure=url[:6].lower() == "https:")
+        cookie = parse_set_cookie(header, url, now)
+        return cookie is not None and self._put(session, cookie, now, secure=url[:6].lower() == "https:")
 
     def put(self, cookies: Mapping[str, str | None], url: str, now: float, session: str = "") -> None:
         """Take cookies for the host of ``url``, for https alone if that is; None takes one out.
@@ -63,7 +63,7 @@ class CookieJar:
         Raises:
             RequestInvalid: ``url`` can't be fetched.
         """
-        jar = self._sessions.get(session.rpartition("=>")[2])
+        jar = self._sessions.get(session)
         if jar is None:
             return None
         url, host, _ = address(url)

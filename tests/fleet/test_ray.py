@@ -91,14 +91,15 @@ def die(cluster, node):
 
 
 class Disaster:
-    """The sample site, which once lets as many requests come as may be open, until an actor or a node is killed.
+    """A site that lets as many requests come as may be open at once, before an actor or a node is killed.
 
     From then on it answers at once, so none of the requests of the dead is open at the server any more when the living
     ask again for the same pages.
     """
 
-    def __init__(self, sample, at):
+    def __init__(self, sample, at, at_once=MAXSIZE):
         self.sample = sample
+        self.at_once = at_once
         self.at = dict(at)  # what to do, by the number of the request that brings it about
         self.seen = self.open = 0
         self.lock = threading.Lock()
@@ -110,7 +111,7 @@ class Disaster:
             self.open += 1
             act = self.at.pop(self.seen, None)
             crowded = self.seen > CROWD
-            if act is not None or self.open == MAXSIZE:
+            if act is not None or self.open == self.at_once:
                 self.quick.set()
         if act is not None:
             act()
@@ -219,7 +220,7 @@ def test_the_crawl_begins_with_the_actors_that_find_room(cluster, caplog):
 
 def test_the_crawl_ends_when_the_last_node_with_room_is_gone(cluster):
     node = cluster.add_node(num_cpus=1, resources={"moon": 1}, object_store_memory=80_000_000)
-    app = Disaster(site(200), {50: lambda: die(cluster, node)})
+    app = Disaster(site(200), {50: lambda: die(cluster, node)}, at_once=4)
     settings = settings_for(cluster, actors=1, resources={"moon": 1}, start_timeout=5)
     with serve(app) as server, pytest.raises(FleetError, match=r"^there are no actors left, and none could be started"):
         scrapekit.run(spider("Links"), start_urls=[f"{server.url}/"], settings=settings)

@@ -281,3 +281,12 @@ def test_replace_swaps_one_kind_of_body_for_another():
     assert form.replace(body=b"x", headers={}) == Request(URL, method="POST", body=b"x")
     assert form.replace(body=None, method="GET") == Request(URL, headers={"A": "b"})
     assert form.replace(priority=1).body == form.body
+
+
+@pytest.mark.parametrize(
+    ("session", "visitor", "jar"),
+    [("", "", ""), ("ann", "ann", "ann"), ("=>bob", "", "bob"), ("ann=>bob", "ann", "bob"), ("ann=>", "ann", "")],
+)
+def test_a_session_says_who_asks_and_whose_cookies_are_sent(session, visitor, jar):
+    request = Request(URL, session=session)
+    assert (request.session, request.visitor, request.jar) == (session, visitor, jar)

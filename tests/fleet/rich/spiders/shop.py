@@ -60,8 +60,8 @@ class Watch:
         return request.replace(meta={**request.meta, "watched": True})
 
     def before_request(self, request):
-        note(self.folder, "before", urlsplit(request.url).path, request.session, request.meta.get("watched"))
-        return request.replace(headers={**request.headers, "X-Hook": request.session or "no session"})
+        note(self.folder, "before", urlsplit(request.url).path, request.jar, request.meta.get("watched"))
+        return request.replace(headers={**request.headers, "X-Hook": request.jar or "no session"})
 
     def after_response(self, response):
         note(self.folder, "after", urlsplit(response.url).path, response.status)
@@ -139,7 +139,7 @@ class Shop(CrawlSpider):
 
     @route(r"/shop/guarded")
     def guarded(self, response):
-        yield {"sku": "guarded", "session": response.request.session, "text": response.text}
+        yield {"sku": "guarded", "session": response.request.jar, "text": response.text}
 
     @route(r"/shop/agent")
     def agent(self, response):
