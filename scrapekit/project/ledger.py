@@ -41,7 +41,7 @@ _KINDS = """SELECT substr(error, 1, instr(error, ':') - 1) AS kind, count(*) FRO
 
 
 _SPAN = "SELECT min(finished), max(finished) FROM requests"
-_COURSE = """SELECT min(CAST((finished - ?1) / ?2 AS INTEGER), ?3 - 1) AS bar, sum(state = 'done'),
+_COURSE = """SELECT min(CAST((finished - ?) / ? AS INTEGER), ? - 1) AS bar, sum(state = 'done'),
     sum(state IN ('failed', 'quarantined')) FROM urls WHERE finished IS NOT NULL GROUP BY bar"""
 _HOSTS = """SELECT host, count(*), sum(attempts.error IS NOT NULL), sum(bytes), avg(elapsed)
     FROM attempts JOIN requests ON requests.id = request GROUP BY host ORDER BY 2 DESC, host LIMIT ?"""
