@@ -9,7 +9,7 @@ demo: $(STAMP)  ## serve the bundled sample site on loopback, crawl it, show the
 	@$(BIN)/python -m scrapekit.testing.demo
 
 test: $(VENV)/.installed-dev  ## everything, with branch coverage
-	$(BIN)/python -m pytest -n 3 --dist loadgroup --cov --cov-report=term --cov-fail-under=95 $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadgroup --cov --cov-report=term --cov-fail-under=95 $(ARGS)
 
 check: $(VENV)/.installed-dev  ## style, types, and the documentation as a site, in site/
 	$(BIN)/ruff check .
