@@ -53,14 +53,11 @@ class Golden(NamedTuple):
         gathered = _Gathered()
         archive = ArchiveSettings(replay=str(self.archive))
         chosen = replace(settings, archive=archive, fleet=FleetSettings(), workers=1)
-        pipelines = spider.pipelines
+        replayed = copy(spider)
         with TemporaryDirectory(prefix="scrapekit-check-") as aside:
-            vars(spider)["pipelines"] = [_aside(stage, Path(aside)) for stage in pipelines]
-            try:
-                with Crawl(spider, chosen, audience=gathered) as crawl:
-                    report = crawl.run()
-            finally:
-                vars(spider)["pipelines"] = pipelines
+            vars(replayed)["pipelines"] = [_aside(stage, Path(aside)) for stage in spider.pipelines]
+            with Crawl(replayed, chosen, audience=gathered) as crawl:
+                report = crawl.run()
         return Checked(self, [msgspec.json.decode(line) for line in gathered.lines], report)
 
     def expected(self) -> list[dict[str, Any]]:
