@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from scrapekit.cli import main
+from scrapekit.project import Crawl
 from scrapekit.testing import Reply, serve
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,6 +90,24 @@ def project(tmp_path, monkeypatch, capsys):
     for name in [name for name in set(sys.modules) - before if name.startswith("_spider_")]:
         del sys.modules[name]
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+
+
+@pytest.fixture
+def interrupting(monkeypatch):
+    """While it is entered, each crawl is interrupted as it begins."""
+
+    def run(crawl):
+        crawl.engine.stop("interrupted")
+        return whole_run(crawl)
+
+    @contextmanager
+    def patched():
+        with monkeypatch.context() as patch:
+            patch.setattr(Crawl, "run", run)
+            yield
+
+    whole_run = Crawl.run
+    return patched
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from scrapekit.engine import Snapshot
 from scrapekit.export.database.connection import Unreachable
 from scrapekit.export.database.sink import DatabaseSink
 from scrapekit.export.database.table import Table
-from scrapekit.project import Crawl
 from scrapekit.testing import Reply, serve
 
 HTML = (("Content-Type", "text/html"),)
@@ -155,14 +154,8 @@ def test_what_the_signals_tell_the_crawl_and_the_user(capsys, in_flight, said):
     )
 
 
-def test_an_interrupted_crawl_ends_with_130_and_the_command_that_resumes_it(project, site, monkeypatch):
-    def run(crawl):
-        crawl.engine.stop("interrupted")
-        return whole_run(crawl)
-
-    whole_run = Crawl.run
-    with monkeypatch.context() as patched:
-        patched.setattr(Crawl, "run", run)
+def test_an_interrupted_crawl_ends_with_130_and_the_command_that_resumes_it(project, site, interrupting):
+    with interrupting():
         code, out, err = project.run("crawl", "pages", "-a", f"url={site.url}", "-O", "out.jsonl", "-q")
     (job,) = project.jobs
     assert (code, out, err) == (130, "", f"to go on: scrapekit crawl pages --resume {job}\n")

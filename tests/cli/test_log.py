@@ -238,14 +238,9 @@ def test_a_crawl_that_breaks_off_is_told_in_the_log_too(project, bad, monkeypatc
         assert told[0]["hint"].startswith("to go on: scrapekit crawl talks --resume ")
 
 
-def test_an_interrupted_crawl_tells_how_to_go_on(project, bad, monkeypatch):
-    def run(crawl):
-        crawl.engine.stop("interrupted")
-        return whole_run(crawl)
-
-    whole_run = Crawl.run
-    monkeypatch.setattr(Crawl, "run", run)
-    code, _, err = crawled(project, bad, "--log-json", "-q")
+def test_an_interrupted_crawl_tells_how_to_go_on(project, bad, interrupting):
+    with interrupting():
+        code, _, err = crawled(project, bad, "--log-json", "-q")
     (job,) = project.jobs
     assert (code, objects(err)[-1]["resume"]) == (130, f"scrapekit crawl talks --resume {job}")
 

@@ -157,14 +157,9 @@ def test_of_several_spiders_the_page_says_what_each_has_come_to(project, site):
     assert page.text("Spiders").split()[-8:] == ["pages", "9", "9", "1", "few", "9", "9", "1"]
 
 
-def test_an_interrupted_crawl_is_reported_and_how_to_go_on(project, site, monkeypatch):
-    def run(crawl):
-        crawl.engine.stop("interrupted")
-        return whole_run(crawl)
-
-    whole_run = Crawl.run
-    monkeypatch.setattr(Crawl, "run", run)
-    assert crawled(project, site, "--report", "a.json", "--report", "a.html").code == 130
+def test_an_interrupted_crawl_is_reported_and_how_to_go_on(project, site, interrupting):
+    with interrupting():
+        assert crawled(project, site, "--report", "a.json", "--report", "a.html").code == 130
     told = read(project)
     (job,) = project.jobs
     assert (told["state"], told["resume"]) == ("interrupted", f"scrapekit crawl pages --resume {job}")
